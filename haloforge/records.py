@@ -1,0 +1,159 @@
+"""The words that cross every border: prompt, sample, verdict.
+
+Plain frozen dataclasses of standard types, so that they pickle, compare and print.
+Not here: how any of them comes to be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+# Statuses of a verdict (docs/ARCHITECTURE.md, "Verdicts").
+PASSED = "passed"
+COMPILED = "compiled"
+WRONG_ANSWER = "wrong_answer"
+TESTS_FAILED = "tests_failed"
+RUNTIME_ERROR = "runtime_error"
+TIMEOUT = "timeout"
+MEMORY_LIMIT = "memory_limit"
+OUTPUT_LIMIT = "output_limit"
+COMPILE_ERROR = "compile_error"
+NO_CODE = "no_code"
+VIOLATION = "violation"
+UNKNOWN = "unknown"
+INFRA_ERROR = "infra_error"
+
+STATUSES = (
+    PASSED,
+    COMPILED,
+    WRONG_ANSWER,
+    TESTS_FAILED,
+    RUNTIME_ERROR,
+    TIMEOUT,
+    MEMORY_LIMIT,
+    OUTPUT_LIMIT,
+    COMPILE_ERROR,
+    NO_CODE,
+    VIOLATION,
+    UNKNOWN,
+    INFRA_ERROR,
+)
+UNDECIDED = (UNKNOWN, INFRA_ERROR)
+"""Statuses that say nothing about the sample: reward null, in no rate, never trained on."""
+BUILT = (PASSED, COMPILED, WRONG_ANSWER, TESTS_FAILED, RUNTIME_ERROR, TIMEOUT, MEMORY_LIMIT, OUTPUT_LIMIT)
+"""Statuses that only a sample which compiled can have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One stdin/stdout check of a prompt."""
+
+    stdin: str
+    expected_stdout: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A task: what the model is asked, and how its answer is checked."""
+
+    id: str
+    text: str
+    language: str | None = None
+    cases: tuple[Case, ...] = ()
+    """Checks with stdin and expected stdout; none: the answer is only compiled."""
+    entry_point: str | None = None
+    time_limit_s: float | None = None
+    """CPU seconds per case; None takes the verifier's default."""
+    memory_mb: int | None = None
+    compare: str | None = None
+    """tokens | exact | exact_lines | float | float_tolerance X | float_absolute_tolerance X; None: tokens."""
+    validator_flags: str | None = None
+    """Flags of the Kattis default validator; where present, also empty, they win over `compare`."""
+    cflags: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_checks(self) -> bool:
+        return bool(self.cases)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRequest:
+    """One completion that the sampler shall draw."""
+
+    id: str
+    prompt: Prompt
+    cycle: int
+    index: int
+    seed: int
+    temperature: float
+    """0 is greedy decoding; the seed then has no effect."""
+    max_new_tokens: int
+    top_p: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One completion of a prompt, as the engine gave it."""
+
+    id: str
+    prompt_id: str
+    cycle: int
+    index: int
+    text: str
+    prompt_token_ids: tuple[int, ...]
+    token_ids: tuple[int, ...]
+    """Sampled tokens in order; the end token is here only where it was sampled."""
+    finish_reason: str
+    """stop: the model ended its answer; length: it was cut off."""
+    seed: int = 0
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """What verification said of one sample: the verdict, and its reward."""
+
+    success: bool
+    reward: float | None
+    """0…1; None where the status is undecided."""
+    details: str = ""
+    error: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    status: str = ""
+    """One of STATUSES; where a verifier gives none it follows from `success`."""
+    passed: int = 0
+    total: int = 0
+    """Checks passed, of how many."""
+    cpu_s: float = 0.0
+    """CPU seconds of everything run for this verdict (compiler and cases)."""
+    wall_s: float = 0.0
+    level: str = ""
+    """Strength of the sandbox that it ran in: ns | landlock | a weaker one by name."""
+    trust: str = "output"
+    """output | split | in_process | build | custom | remote: how the verdict could be forged."""
+    code: str = ""
+    """The program that was judged, extracted from the sample's text."""
+    cached: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.status:
+            object.__setattr__(self, "status", PASSED if self.success else TESTS_FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A sample with its verdict."""
+
+    sample: Sample
+    result: VerifyResult
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingExample:
+    """Token ids to train on; only the completion carries loss."""
+
+    id: str
+    prompt_token_ids: tuple[int, ...]
+    token_ids: tuple[int, ...]

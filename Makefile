@@ -1,0 +1,25 @@
+# Each target sets up what it needs (a .venv with pinned packages, bubblewrap and compilers) and says what it installs.
+PYTHON ?=
+RUN := .venv/bin/python
+.PHONY: demo demo-control test lint bench setup
+
+demo: setup            ## the main job: build a small base, then improve it with gcc as its teacher
+	$(RUN) -m haloforge.raft
+
+demo-control: setup    ## the same with samples drawn uniformly, unverified, as many as runs/demo kept
+	$(RUN) -m haloforge.raft --config demo_control.yaml
+
+test: setup            ## all tests
+	$(RUN) -m pytest $(PYTEST_ARGS)
+
+lint: setup            ## ruff and mypy over the whole tree
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+bench: setup           ## generator, overlap, swap and trainer ratios
+	$(RUN) -m benchmarks
+
+setup:
+	@toolbox/install-tools.sh
+	@PYTHON="$(PYTHON)" toolbox/setup-venv.sh

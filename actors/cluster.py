@@ -1,0 +1,83 @@
+"""Joining a Ray cluster, or starting a small one on this machine and taking it down again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+
+import actors
+import haloforge
+from haloforge import leash, paths
+from haloforge.code_digest import code_digest
+from haloforge.errors import BadInput, RunStopped
+
+log = logging.getLogger("haloforge")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    namespace: str
+    dashboard: str | None
+    cpus: int
+    """CPUs of all nodes that nothing holds."""
+    node_cpus: int
+    """CPUs of the driver's node."""
+
+
+@contextmanager
+def connect(run: str) -> Iterator[Cluster]:
+    """Use the cluster that RAY_ADDRESS names, or that this job runs in; else start a local Ray for this run.
+
+    A local Ray and everything in it ends with this process, also when it is killed.
+    Raises BadInput where the address cannot be reached.
+    """
+    namespace = f"haloforge-{run}"
+    joined = paths.in_job() or bool(os.environ.get("RAY_ADDRESS"))
+    options: dict[str, Any] = {"namespace": namespace, "log_to_driver": True, "logging_level": "WARNING"}
+    if joined:
+        if not paths.in_job():  # in a job the package or the installed one is there already
+            options["runtime_env"] = {"py_modules": [str(Path(m.__path__[0])) for m in (haloforge, actors)]}
+    else:
+        name = leash.token()
+        os.environ[name] = "1"
+        sessions = tempfile.mkdtemp(prefix="haloforge-ray-")
+        leash.hold(name, folders=(sessions,))
+        options |= {"address": "local", "include_dashboard": True, "_temp_dir": sessions}
+    try:
+        context = ray.init(**options)
+    except ConnectionError as e:
+        raise BadInput(
+            f"no Ray cluster answers at {os.environ.get('RAY_ADDRESS')!r}: {e}; unset RAY_ADDRESS or start it"
+        ) from e
+    try:
+        dashboard = f"http://{context.dashboard_url}" if context.dashboard_url else None
+        log.info(
+            "Ray: %s; dashboard: %s", "the cluster that is running" if joined else "started here", dashboard or "none"
+        )
+        here = ray.get_runtime_context().get_node_id()
+        node = next(n for n in ray.nodes() if n["NodeID"] == here)
+        yield Cluster(
+            namespace=namespace,
+            dashboard=dashboard,
+            cpus=int(ray.available_resources().get("CPU", 0)),
+            node_cpus=int(node["Resources"].get("CPU", 0)),
+        )
+    finally:
+        ray.shutdown()
+
+
+def check_code(actor: str, described: dict[str, Any]) -> None:
+    """Refuse an actor whose node runs another version of haloforge than the driver."""
+    if described["code"] != code_digest():
+        raise RunStopped(
+            f"{actor} on {described['host']} ({described['node']}) runs haloforge code {described['code'][:12]}, this "
+            f"driver {code_digest()[:12]}: install the same version on every node"
+        )

@@ -1,0 +1,94 @@
+"""The actors of one run: sized, started together, checked, and closed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from actors.cluster import Cluster
+from actors.generator import RaySampler
+from actors.placement import CpuPlan, plan_cpus
+from actors.pool import VerifierPool
+from actors.trainer import RayLearner
+from haloforge import models
+from haloforge.config import RaftConfig
+from haloforge.generation.engine import EngineSettings
+from haloforge.preparation import verifier_arguments
+from haloforge.training.learner import LearnerSettings
+from haloforge.training.plan import UpdatePlan
+
+log = logging.getLogger("haloforge")
+
+
+def plan(cluster: Cluster, config: RaftConfig) -> CpuPlan:
+    """The run's share of the cluster's CPUs; raises BadInput where they do not suffice."""
+    cpus = plan_cpus(cluster.cpus, cluster.node_cpus, config.placement.generator_threads, config.verifiers.count)
+    log.info("CPUs: generator %d, verifiers %d", cpus.generator_threads, cpus.verifiers)
+    return cpus
+
+
+@asynccontextmanager
+async def crew(
+    config: RaftConfig, base: str, cpus: CpuPlan
+) -> AsyncIterator[tuple[RaySampler, VerifierPool, RayLearner]]:
+    """Start generator, verifiers and trainer, wait until all are ready, and close them afterwards."""
+    sampler = RaySampler(engine_settings(config, base, cpus), cpus.generator_threads)
+    learner = RayLearner(learner_settings(config, base, cpus), update_plan(config))
+    judge = VerifierPool(cpus.verifiers, config.verifier.type, verifier_arguments(config))
+    _, _, verifiers = await asyncio.gather(sampler.start(), learner.start(), judge.start())
+    log.info("ready: engine, trainer, %d verifiers (sandbox level %s)", len(verifiers), verifiers[0]["level"])
+    yield sampler, judge, learner
+    await asyncio.gather(sampler.close(), learner.close())
+
+
+def engine_settings(config: RaftConfig, base: str, cpus: CpuPlan) -> EngineSettings:
+    generation = config.generation
+    return EngineSettings(
+        model_dir=base,
+        dtype=generation.dtype,
+        max_model_len=generation.max_model_len or models.context_length(base) or 4096,
+        max_num_seqs=generation.batch_size * config.raft.samples_per_prompt,
+        threads=cpus.generator_threads,
+        max_lora_rank=config.lora.r,
+        gpu_memory_utilization=generation.gpu_memory_utilization,
+        kv_cache_memory_bytes=int(generation.kv_cache_gib * 2**30),
+        trust_remote_code=config.model.trust_remote_code,
+        system_prompt=generation.system_prompt,
+    )
+
+
+def learner_settings(config: RaftConfig, base: str, cpus: CpuPlan) -> LearnerSettings:
+    return LearnerSettings(
+        model_dir=base,
+        method="lora",
+        lora_r=config.lora.r,
+        lora_alpha=config.lora.alpha,
+        lora_dropout=config.lora.dropout,
+        target_modules=config.lora.target_modules,
+        dtype="bfloat16" if config.hardware.bf16 else "float32",
+        attn_implementation=config.model.attn_implementation,
+        gradient_checkpointing=config.hardware.gradient_checkpointing,
+        trust_remote_code=config.model.trust_remote_code,
+        threads=cpus.trainer_threads,
+        seed=config.seed,
+    )
+
+
+def update_plan(config: RaftConfig) -> UpdatePlan:
+    training = config.training
+    return UpdatePlan(
+        learning_rate=training.learning_rate,
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        gradient_accumulation_steps=training.gradient_accumulation_steps,
+        min_steps=training.min_steps,
+        warmup_ratio=training.warmup_ratio,
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        packing=training.packing,
+        dataloader_num_workers=training.dataloader_num_workers,
+        dataloader_pin_memory=training.dataloader_pin_memory,
+        seed=config.seed,
+    )

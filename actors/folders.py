@@ -1,0 +1,63 @@
+"""How a finished folder travels between nodes: in chunks through Ray, written aside, then renamed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+CHUNK_BYTES = 64 * 2**20
+
+Piece = tuple[str, bytes]
+"""A file's path inside the folder, and its next bytes."""
+
+
+def read_folder(folder: Path) -> Iterator[Piece]:
+    """Every file of a folder in pieces of at most CHUNK_BYTES; an empty file is one empty piece."""
+    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+        name = str(file.relative_to(folder))
+        with file.open("rb") as stream:
+            piece = stream.read(CHUNK_BYTES)
+            yield name, piece
+            while piece := stream.read(CHUNK_BYTES):
+                yield name, piece
+
+
+class Arriving:
+    """A folder that is being received: pieces go to `<name>.part`, and `finish` puts it in place."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self._aside = target.with_name(target.name + ".part")
+        shutil.rmtree(self._aside, ignore_errors=True)
+        self._aside.mkdir(parents=True)
+
+    def add(self, piece: Piece) -> None:
+        name, data = piece
+        file = self._aside / name
+        if not file.resolve().is_relative_to(self._aside.resolve()):
+            raise ValueError(f"a folder's file must lie inside it, not at {name!r}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("ab") as stream:
+            stream.write(data)
+
+    def finish(self) -> Path:
+        shutil.rmtree(self.target, ignore_errors=True)
+        self._aside.rename(self.target)
+        return self.target
+
+
+async def pull(pieces: AsyncIterator[Any], target: Path) -> Path:
+    """Receive a folder from an actor's streaming call (an iterator of object references)."""
+    arriving = Arriving(target)
+    async for reference in pieces:
+        arriving.add(await reference)
+    return arriving.finish()
+
+
+async def push(folder: Path, send: Callable[[Piece], Any], finish: Callable[[], Any]) -> str:
+    """Send a folder to an actor piece by piece; returns the path that it has there."""
+    for piece in read_folder(folder):
+        await send(piece)
+    return str(await finish())

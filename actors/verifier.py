@@ -1,0 +1,32 @@
+"""The verifier: a sandbox and its compilers on one core. Keeps nothing between samples and imports no torch."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from actors.calls import describe_process
+from haloforge.records import Prompt, Sample, VerifyResult
+from haloforge.verifiers import get_verifier
+
+
+class VerifierActor:
+    def __init__(self, kind: str, arguments: dict[str, Any], slot: int) -> None:
+        self._verifier = get_verifier(kind, **arguments, slot=slot)
+        self._verified = 0
+        self._busy_s = 0.0
+
+    def describe(self) -> dict[str, Any]:
+        return describe_process({"level": self._verifier.level})
+
+    def verify(self, sample: Sample, prompt: Prompt) -> tuple[VerifyResult, float]:
+        """The verdict, and the seconds that this actor was busy with it."""
+        start = time.monotonic()
+        result = self._verifier.verify(sample.text, prompt)
+        seconds = time.monotonic() - start
+        self._verified += 1
+        self._busy_s += seconds
+        return result, seconds
+
+    def status(self) -> dict[str, Any]:
+        return {"verified": self._verified, "busy_s": self._busy_s}

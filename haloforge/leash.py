@@ -1,0 +1,79 @@
+"""Processes that must not outlive this one: vLLM's engine processes, a Ray that we started, boxes.
+
+They inherit a variable in their environment. A watcher process in a session of its own waits for
+the owner's end, however it comes (SIGKILL too), and then kills whatever still carries the variable.
+Covers what was started with exec after `environment()` was put in place; not what cleans its environment.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+
+PREFIX = "HALOFORGE_LEASH_"
+
+_WATCH = r"""
+import os, select, shutil, signal, sys, time
+owner, name, grace, folders = int(sys.argv[1]), sys.argv[2].encode(), float(sys.argv[3]), sys.argv[4:]
+os.setsid()
+try:
+    fd = os.pidfd_open(owner)
+    sys.stdout.write("held\n"); sys.stdout.flush()
+    select.select([fd], [], [])
+except ProcessLookupError:
+    pass
+time.sleep(grace)
+def held():
+    found = []
+    for pid in os.listdir("/proc"):
+        if pid.isdigit() and int(pid) != os.getpid():
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as f:
+                    if any(v.startswith(name) for v in f.read().split(b"\0")):
+                        with open(f"/proc/{pid}/stat") as s:
+                            if s.read().rsplit(")", 1)[1].split()[0] != "Z":
+                                found.append(int(pid))
+            except OSError:
+                pass
+    return found
+clean, deadline = 0, time.monotonic() + 30
+while clean < 2 and time.monotonic() < deadline:
+    pids = held()
+    clean = 0 if pids else clean + 1
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass
+    time.sleep(0.2)
+for folder in folders:
+    shutil.rmtree(folder, ignore_errors=True)
+"""
+
+
+def token() -> str:
+    """A fresh name for one owner's processes."""
+    return PREFIX + secrets.token_hex(6)
+
+
+def hold(name: str, *, grace_s: float = 0.5, folders: tuple[str, ...] = ()) -> None:
+    """Watch over this process: when it ends, kill every process with `name` in its environment.
+
+    `name` comes from `token()` and must be in the environment that the processes are started with
+    (`os.environ[name] = "1"`, or Ray's `runtime_env`). `grace_s` lets an orderly end finish first;
+    `folders` are removed afterwards.
+    """
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+    watcher = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _WATCH, str(os.getpid()), name, str(grace_s), *folders],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        close_fds=True,
+    )
+    assert watcher.stdout is not None
+    watcher.stdout.readline()  # only when the watcher holds the owner may work begin
+    watcher.stdout.close()

@@ -1,0 +1,157 @@
+"""Everything that can be wrong with a run is found here, before anything expensive starts.
+
+Reads the inputs, checks the tools and returns what the run is made of. Not here: CPUs and GPUs of the
+cluster (actors.placement), for which Ray must be up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from haloforge import paths
+from haloforge.config import RaftConfig, VerifierBlock
+from haloforge.data.practice.build import Practice
+from haloforge.errors import BadInput
+from haloforge.models import StartPoint, resolve_start_point
+from haloforge.prompts import prompt_row, read_prompts
+from haloforge.records import Prompt
+from haloforge.seeds import derive
+from haloforge.verifiers import check_ready
+
+log = logging.getLogger("haloforge")
+
+PRACTICE = paths.BUILTIN + "practice/"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The checked inputs of a run."""
+
+    output: Path
+    prompts: dict[str, Prompt]
+    held_out: dict[str, dict[str, Prompt]]
+    practice: Practice | None
+    """The demo's own data and base, where the config names them."""
+    start: StartPoint | None
+    """None: the practice base, which is built once Ray runs."""
+
+    @property
+    def prompts_digest(self) -> str:
+        digest = hashlib.sha256()
+        for group in (self.prompts, *self.held_out.values()):
+            for prompt in sorted(group.values(), key=lambda p: p.id):
+                digest.update(repr(sorted(prompt_row(prompt).items())).encode())
+            digest.update(b"\0")
+        return digest.hexdigest()
+
+
+def prepare(config: RaftConfig) -> Prepared:
+    """Check the config's files and tools. Raises BadInput or MissingTool, worded for who must act."""
+    needed = {"model or sft_checkpoint": config.start_point, "prompts": config.prompts}
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        raise BadInput(
+            f"{' and '.join(missing)} missing: name them in the config or with --model / --checkpoint and --prompts. "
+            f"Defaults of the rest: verifier {config.verifier.type}, cycles {config.raft.num_cycles}, "
+            f"output {config.output_dir}, lr_decay {config.raft.lr_decay}"
+        )
+    assert config.start_point is not None
+    assert config.prompts is not None
+    practice = Practice(paths.home()) if _uses_practice(config) else None
+    if practice is not None:
+        practice.write_data()
+    prompts = _read(config.prompts, "prompts", practice)
+    held_out = _held_out(config, prompts, practice)
+    taken = {p.text for group in held_out.values() for p in group.values()}
+    trained = {id_: p for id_, p in prompts.items() if p.text not in taken}
+    if len(trained) < len(prompts):
+        log.info("%d of %d prompts are held out and not trained on", len(prompts) - len(trained), len(prompts))
+    prompts = trained
+    if not prompts:
+        raise BadInput("no prompts are left to train on once the held-out ones are taken away; add prompts")
+    every = [*prompts.values(), *(p for group in held_out.values() for p in group.values())]
+    check_ready(config.verifier.type, verifier_arguments(config), every)
+    start = None
+    if not config.start_point.startswith(paths.BUILTIN):
+        base = config.model.name if config.sft_checkpoint and config.model.name else None
+        start = resolve_start_point(
+            paths.find_input(config.start_point, "model"), paths.find_input(base, "model") if base else None
+        )
+    return Prepared(paths.output(config.output_dir), prompts, held_out, practice, start)
+
+
+def verifier_arguments(config: RaftConfig) -> dict[str, Any]:
+    """What the verifier's constructor gets: the config's limits, then what the user typed under verifier.args."""
+    block: VerifierBlock = config.verifier
+    return {
+        "cpu_s": config.limits.cpu_s,
+        "compile_cpu_s": config.limits.compile_cpu_s,
+        "memory_mb": config.limits.memory_mb,
+        "run_after_compile": block.run_after_compile,
+        "warnings": block.warnings,
+        "allow_weak": config.allow_weak,
+        **block.args,
+    }
+
+
+def _uses_practice(config: RaftConfig) -> bool:
+    evaluation = config.evaluation.prompts
+    named = [
+        config.start_point,
+        config.prompts,
+        *(evaluation.values() if isinstance(evaluation, dict) else [evaluation]),
+    ]
+    for name in named:
+        if name and name.startswith(paths.BUILTIN) and not name.startswith(PRACTICE):
+            raise BadInput(f"{name!r}: the only thing built in is {PRACTICE}…")
+    return any(name and name.startswith(PRACTICE) for name in named)
+
+
+def _read(path: str, what: str, practice: Practice | None) -> dict[str, Prompt]:
+    if path.startswith(PRACTICE):
+        assert practice is not None
+        file = practice.folder / path.removeprefix(PRACTICE)
+        if not file.is_file():
+            known = ", ".join(PRACTICE + p.name for p in sorted(practice.folder.glob("*.jsonl")))
+            raise BadInput(f"{what} {path!r} is not one of {known}")
+    else:
+        file = paths.find_input(path, what)
+    return {prompt.id: prompt for prompt in read_prompts(file)}
+
+
+def _held_out(
+    config: RaftConfig, prompts: Mapping[str, Prompt], practice: Practice | None
+) -> dict[str, dict[str, Prompt]]:
+    asked = config.evaluation.prompts
+    if isinstance(asked, str):
+        asked = {"heldout": asked}
+    if asked is not None:
+        sets = {name: _read(path, f"evaluation prompts {name!r}", practice) for name, path in asked.items()}
+        _check_distinct(sets)
+        return sets
+    ids = sorted(prompts)
+    random.Random(derive(config.seed, "holdout")).shuffle(ids)
+    share = ids[: int(config.evaluation.holdout * len(ids))]
+    if not share:
+        log.warning(
+            "evaluation.holdout of %d prompts is none: no evaluation, and the last cycle counts as the best", len(ids)
+        )
+        return {}
+    return {"heldout": {id_: prompts[id_] for id_ in sorted(share)}}
+
+
+def _check_distinct(sets: Mapping[str, Mapping[str, Prompt]]) -> None:
+    owner: dict[str, str] = {}
+    for name, group in sets.items():
+        for id_ in group:
+            if id_ in owner:
+                raise BadInput(
+                    f"prompt {id_!r} is in two evaluation sets, {owner[id_]!r} and {name!r}; give them own ids"
+                )
+            owner[id_] = name

@@ -1,0 +1,186 @@
+"""`python -m haloforge.raft`: RAFT from a start point, prompts and a verifier. Without arguments, the demo.
+
+Reads flags and config, brings up Ray and the actors, runs the loop, and says what came out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from haloforge import config as schema
+from haloforge import paths
+from haloforge.config import RaftConfig
+from haloforge.errors import BadInput
+from haloforge.ledger import RunFolder
+from haloforge.terminal import Terminated, errors_shown, show
+
+if TYPE_CHECKING:
+    from actors.placement import CpuPlan
+    from haloforge.models import StartPoint
+    from haloforge.preparation import Prepared
+
+log = logging.getLogger("haloforge")
+
+DEMO = "demo.yaml"
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command()
+def train(
+    config: Annotated[str | None, typer.Option(help="YAML file; alone or with flags, which win")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="model or adapter folder to start from")] = None,
+    model: Annotated[str | None, typer.Option(help="base model folder")] = None,
+    prompts: Annotated[str | None, typer.Option(help="JSONL with one prompt per line")] = None,
+    verifier: Annotated[str | None, typer.Option(help="gcc | execution")] = None,
+    cycles: Annotated[int | None, typer.Option(help="RAFT cycles (5)")] = None,
+    output: Annotated[str | None, typer.Option(help="run folder (models/raft)")] = None,
+    lr_decay: Annotated[float | None, typer.Option(help="learning rate factor per cycle (0.85)")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="training.batch_size, samples per step")] = None,
+    samples: Annotated[int | None, typer.Option(help="samples per prompt (8)")] = None,
+    temperature: Annotated[float | None, typer.Option(help="sampling temperature (0.7)")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="any key: training.learning_rate=2e-5")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="move an earlier run's folder aside and start anew")] = False,
+    allow_weak: Annotated[bool, typer.Option("--allow-weak", help="go on without the full sandbox")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="tracebacks and debug logs")] = False,
+) -> None:
+    """Improve a model with a verifier as its teacher; without arguments, run the embedded demo."""
+    typed: dict[str, Any] = {
+        "sft_checkpoint": checkpoint,
+        "model.name": model,
+        "prompts": prompts,
+        "verifier.type": verifier,
+        "raft.num_cycles": cycles,
+        "output_dir": output,
+        "raft.lr_decay": lr_decay,
+        "training.batch_size": batch_size,
+        "raft.samples_per_prompt": samples,
+        "generation.temperature": temperature,
+        "allow_weak": allow_weak or None,
+    }
+    with errors_shown(debug):
+        settings = {key: value for key, value in typed.items() if value is not None}
+        settings |= dict(schema.parse_setting(text) for text in set_ or [])
+        demo = not any((config, model, checkpoint, prompts, output))
+        run_command(DEMO if demo else config, settings, fresh)
+
+
+def run_command(config_name: str | None, typed: dict[str, Any], fresh: bool) -> None:
+    """Everything between the typed line and the exit code 0; all else is raised."""
+    from haloforge.preparation import prepare
+
+    file = paths.find_config(config_name) if config_name else None
+    config = schema.load(RaftConfig, file, typed)
+    folder = RunFolder(paths.output(config.output_dir))
+    if fresh and (aside := folder.set_aside()):
+        log.info("--fresh: the earlier run is now %s", aside)
+    if file is None and (before := folder.read_config()) is not None:
+        config = schema.load(RaftConfig, None, {**_flat(before), **typed})
+    prepared = prepare(config)
+    folder.open()
+    try:
+        check_identity(folder, config, prepared)
+        asyncio.run(drive(config, prepared, folder))
+    finally:
+        folder.close()
+    show_end(folder)
+
+
+def check_identity(folder: RunFolder, config: RaftConfig, prepared: Prepared) -> None:
+    """Refuse to continue a run that was another one, and say by which settings; then write what this one is."""
+    from haloforge.versions import versions
+
+    now = {**schema.identity(config), "prompts_digest": prepared.prompts_digest}
+    before = folder.statistics["run"].get("identity")
+    if before is not None and (changed := schema.differences(before, now)):
+        raise BadInput(
+            f"{folder.path} holds a run with other settings:\n  " + "\n  ".join(changed) + "\n"
+            "  use --fresh to move it aside, another --output, or the settings it was started with"
+        )
+    folder.statistics["run"] |= {"identity": now, "name": folder.path.name}
+    folder.write_config(config.model_dump(mode="json"))
+    folder.write_json("versions.json", versions())
+    folder.save()
+    log.info("run folder: %s", folder.path)
+
+
+async def drive(config: RaftConfig, prepared: Prepared, folder: RunFolder) -> None:
+    """Bring up Ray and the actors, run the loop, and take down what was brought up; a signal ends it in order."""
+    from actors.cluster import connect
+    from actors.crew import crew, plan
+    from haloforge.loop import Run, run_raft
+
+    with terminable(), connect(folder.path.name) as cluster:
+        cpus = plan(cluster, config)
+        start = prepared.start or await practice_base(prepared, cpus)
+        folder.statistics["run"]["base"] = start.base_dir
+        adapter = Path(start.adapter_dir) if start.adapter_dir else None
+        async with crew(config, start.base_dir, cpus) as (sampler, judge, learner):
+            await run_raft(Run(config, folder, prepared.prompts, prepared.held_out, sampler, judge, learner, adapter))
+
+
+async def practice_base(prepared: Prepared, cpus: CpuPlan) -> StartPoint:
+    """The demo's own base, trained by the SFT stage on first use."""
+    from actors.trainer import train_in_actor
+    from haloforge.models import StartPoint
+
+    assert prepared.practice is not None
+    if not prepared.practice.is_built():
+        log.info("building the practice base (once; kept in %s)", prepared.practice.folder)
+        await train_in_actor(prepared.practice.sft_job(), prepared.practice.base, cpus.trainer_threads)
+        prepared.practice.finish()
+    return StartPoint(str(prepared.practice.base))
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM cancels what is going on, as Ctrl-C does, and is then told apart from it."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    received = False
+
+    def stop() -> None:
+        nonlocal received
+        received = True
+        task.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if received:
+            raise Terminated from None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+def show_end(folder: RunFolder) -> None:
+    """The table, the best cycle, and where everything is."""
+    from haloforge import report
+
+    statistics = folder.statistics
+    show(report.table(statistics), *report.notes(statistics))
+    show(
+        f"best cycle: {statistics['best_cycle']}; its model: {folder.path / 'final_model'}",
+        f"run folder: {folder.path}",
+    )
+
+
+def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {prefix + key: value}
+    return flat
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,68 @@
+"""What a user sees: log lines, the table at the end, and errors of one screen with an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from haloforge.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, HaloforgeError
+
+log = logging.getLogger("haloforge")
+
+
+class Terminated(BaseException):
+    """SIGTERM was received."""
+
+
+@contextmanager
+def errors_shown(debug: bool = False) -> Iterator[None]:
+    """Set up logging, and turn what ends a command into a message and an exit code (docs/ARCHITECTURE.md)."""
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    log.setLevel(logging.DEBUG if debug else logging.INFO)
+    try:
+        yield
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        _end("interrupted; the same command goes on from here", EXIT_INTERRUPTED)
+    except Terminated:
+        _end("terminated; the same command goes on from here", EXIT_TERMINATED)
+    except BaseExceptionGroup as group:
+        _end_with(first_of(group), debug)
+    except HaloforgeError as e:
+        _end_with(e, debug)
+
+
+def first_of(error: BaseException) -> BaseException:
+    """The first error inside nested groups: the one that made the others stop."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _end_with(error: BaseException, debug: bool) -> None:
+    if isinstance(error, Terminated):
+        _end("terminated; the same command goes on from here", EXIT_TERMINATED)
+    if not isinstance(error, HaloforgeError):
+        raise error
+    if debug:
+        log.exception("", exc_info=error)
+    _end(f"error: {error}", error.exit_code)
+
+
+def _end(message: str, code: int) -> None:
+    print(f"haloforge: {message}", file=sys.stderr, flush=True)
+    raise SystemExit(code)
+
+
+def show(*lines: Any) -> None:
+    """Print to standard output; tables are as wide as they need where it is no terminal."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200)
+    for line in lines:
+        console.print(line, markup=False)

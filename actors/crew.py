@@ -66,7 +66,7 @@ def learner_settings(config: RaftConfig, base: str, cpus: CpuPlan) -> LearnerSet
         lora_r=config.lora.r,
         lora_alpha=config.lora.alpha,
         lora_dropout=config.lora.dropout,
-        target_modules=config.lora.target_modules,
+        lora_target_modules=config.lora.target_modules,
         dtype="bfloat16" if config.hardware.bf16 else "float32",
         attn_implementation=config.model.attn_implementation,
         gradient_checkpointing=config.hardware.gradient_checkpointing,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ray
 
@@ -17,10 +18,12 @@ from actors.cluster import check_code
 from actors.folders import Arriving, Piece, pull, push, read_folder
 from haloforge.loop import REPORT
 from haloforge.records import TrainingExample
-from haloforge.training.learner import Learner, LearnerSettings, Scores
+from haloforge.training.learner import Learner, LearnerSettings, LogRow, Scores
 from haloforge.training.plan import UpdatePlan
+from haloforge.training.sft import SftJob, SftReport
 
 NAME = "trainer-0"
+LOG_INTERVAL_S = 2.0
 
 
 class TrainerActor:
@@ -47,21 +50,24 @@ class TrainerActor:
         return str(self._arriving.finish())
 
     def restore(self, current: str | None, previous: str | None) -> None:
-        self._learner.start_adapter(Path(previous) if previous else None)
-        self._learner.start_adapter(Path(current) if current else None)
+        self._learner.restore(current, previous)
 
     def update(self, examples: Sequence[TrainingExample], plan: UpdatePlan) -> str:
-        """Train and leave the adapter with its report in scratch; returns the folder's path."""
+        """Train, or where there is nothing to train on leave the adapter as it is; returns the folder with its report."""
         out = self._scratch / "update"
-        report = self._learner.update(examples, plan, out, lambda row: None)
-        (out / REPORT).write_text(json.dumps(asdict(report)), encoding="utf-8")
+        report: dict[str, Any] = {"trained": bool(examples), "optimizer_steps": 0}
+        if examples:
+            report |= asdict(self._learner.update(examples, plan, out))
+        else:
+            self._learner.save(out)
+        (out / REPORT).write_text(json.dumps(report), encoding="utf-8")
         self._updates += 1
         return str(out)
 
     def read_folder(self, folder: str) -> Iterator[Piece]:
         yield from read_folder(Path(folder))
 
-    def score(self, sequences: Sequence[TrainingExample], adapter: str) -> Scores:
+    def score(self, sequences: Sequence[TrainingExample], adapter: Literal["current", "previous"]) -> Scores:
         return self._learner.score(sequences, adapter)
 
     def status(self) -> dict[str, Any]:
@@ -69,6 +75,52 @@ class TrainerActor:
 
     def close(self) -> None:
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+class SftActor:
+    """Runs one SFT in a process of its own; its log can be read while it runs."""
+
+    def __init__(self) -> None:
+        self._scratch = Path(tempfile.mkdtemp(prefix="haloforge-sft-"))
+        self._log: list[LogRow] = []
+
+    def train(self, job: SftJob) -> SftReport:
+        return job.run(self._scratch, self._log.append)
+
+    def log(self, start: int) -> list[LogRow]:
+        """Log rows from `start` on."""
+        return self._log[start:]
+
+    def status(self) -> dict[str, Any]:
+        return {"rows": len(self._log), "last": self._log[-1] if self._log else None}
+
+    def read_folder(self, folder: str) -> Iterator[Piece]:
+        yield from read_folder(Path(folder))
+
+    def close(self) -> None:
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+
+async def train_in_actor(job: SftJob, into: Path, on_log: Callable[[LogRow], None]) -> SftReport:
+    """Run an SFT on a node of the cluster and bring its model to `into`; log rows arrive while it runs."""
+    name = "sft-0"
+    environment = {"OMP_NUM_THREADS": str(job.settings.threads)} if job.settings.threads else {}
+    options = {"name": name, "num_cpus": 0, "max_concurrency": 2, "runtime_env": {"env_vars": environment}}
+    actor = ray.remote(SftActor).options(**options).remote()
+    training = asyncio.ensure_future(answer(actor.train.options(name="sft").remote(job), name))
+    seen = 0
+    while True:
+        done, _ = await asyncio.wait([training], timeout=LOG_INTERVAL_S)
+        for row in await answer(actor.log.remote(seen), name):
+            seen += 1
+            on_log(row)
+        if done:
+            break
+    report: SftReport = training.result()
+    await pull(actor.read_folder.options(num_returns="streaming").remote(report.model_dir), into)
+    await answer(actor.close.remote(), name)
+    ray.kill(actor)
+    return report
 
 
 class RayLearner:
@@ -106,7 +158,7 @@ class RayLearner:
         folder = await answer(call, NAME)
         await pull(self._actor.read_folder.options(num_returns="streaming").remote(folder), into)
 
-    async def score(self, sequences: Sequence[TrainingExample], adapter: str) -> Scores:
+    async def score(self, sequences: Sequence[TrainingExample], adapter: Literal["current", "previous"]) -> Scores:
         return await answer(self._actor.score.options(name="score").remote(sequences, adapter), NAME)
 
     async def close(self) -> None:

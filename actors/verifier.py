@@ -12,7 +12,7 @@ from haloforge.verifiers import get_verifier
 
 class VerifierActor:
     def __init__(self, kind: str, arguments: dict[str, Any], slot: int) -> None:
-        self._verifier = get_verifier(kind, **arguments, slot=slot)
+        self._verifier = get_verifier(kind, **{"max_workers": 1, **arguments, "slot": slot})
         self._verified = 0
         self._busy_s = 0.0
 

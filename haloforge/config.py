@@ -324,7 +324,7 @@ class SftDataBlock(Block):
 
 class SftTrainingBlock(Block):
     output_dir: str = "models/sft"
-    num_train_epochs: Annotated[float, BeforeValidator(_number), Field(gt=0)] = 3
+    num_train_epochs: Positive = 3
     per_device_train_batch_size: Positive = 2
     gradient_accumulation_steps: Positive = 16
     learning_rate: Annotated[float, BeforeValidator(_number), Field(gt=0, lt=1)] = 2e-4

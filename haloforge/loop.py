@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from haloforge import metrics, seeds
 from haloforge.config import RaftConfig
@@ -65,12 +65,14 @@ class Learner(Protocol):
     async def update(
         self, examples: Sequence[TrainingExample], learning_rate: float, seed: int, cycle: int, into: Path
     ) -> None: ...
-    async def score(self, sequences: Sequence[TrainingExample], adapter: str) -> Scores: ...
+    async def score(self, sequences: Sequence[TrainingExample], adapter: Literal["current", "previous"]) -> Scores: ...
 
 
 class Scores(Protocol):
-    logprobs: Sequence[tuple[float, ...]]
-    entropy: float
+    @property
+    def logprobs(self) -> Sequence[tuple[float, ...]]: ...
+    @property
+    def entropy(self) -> float: ...
 
 
 @dataclass
@@ -154,6 +156,13 @@ async def generate_and_verify_cycle(run: Run, cycle: int) -> list[Judged]:
     entry["overlap"] = metrics.ratio(seconds["generate_and_verify"], max(seconds["generate"], seconds["verify"]))
     entry["tokens_per_s"] = metrics.ratio(entry["seconds"].pop("tokens"), seconds["generate"])
     run.folder.save()
+    log.info(
+        "cycle %d: %d samples in %.1f s, pass rate %s, compile rate %s",
+        cycle,
+        len(judged),
+        seconds["generate_and_verify"],
+        *(f"{entry[rate]:.3f}" if entry[rate] is not None else "–" for rate in ("pass_rate", "compile_rate")),
+    )
     return judged
 
 
@@ -277,22 +286,32 @@ async def train(run: Run, cycle: int, kept: Sequence[Judged]) -> None:
     """The LoRA update on the kept samples' own tokens; with none, the cycle ends with its start adapter."""
     entry = run.folder.cycle(cycle)
     training = run.config.training
-    start = time.monotonic()
     rate = max(MIN_LEARNING_RATE, training.learning_rate * run.config.raft.lr_decay ** (cycle - 1))
     await measure_noise(run, cycle)
     if not kept:
         log.warning("Cycle %d: nothing was eligible, so nothing is trained", cycle)
     examples = [training_example(j.sample) for j in kept]
+    start = time.monotonic()
     await run.learner.update(
         examples, rate, seeds.derive(run.config.seed, "train", cycle), cycle, run.folder.final(cycle)
     )
     entry.setdefault("seconds", {})["train"] = time.monotonic() - start
     record_update(run, cycle)
+    if kept:
+        log.info(
+            "cycle %d: trained on %d samples, %d steps, loss %.4f → %.4f",
+            *(cycle, len(kept), entry["optimizer_steps"], entry["loss_before"], entry["loss_after"]),
+        )
+    for notice in entry.get("notices", ()):
+        log.info("cycle %d: %s", cycle, notice)
 
 
 def record_update(run: Run, cycle: int) -> None:
     """Copy the update's report, which lies with its adapter, into the statistics."""
-    run.folder.cycle(cycle).update(json.loads((run.folder.final(cycle) / REPORT).read_text(encoding="utf-8")))
+    report = json.loads((run.folder.final(cycle) / REPORT).read_text(encoding="utf-8"))
+    entry = run.folder.cycle(cycle)
+    entry.setdefault("seconds", {}).setdefault("train", report.pop("seconds", 0.0))
+    entry.update(report)
     run.folder.save()
 
 
@@ -327,6 +346,7 @@ async def swap(run: Run, cycle: int) -> None:
     entry["swap"]["proof"] = {**proof, "seconds": time.monotonic() - swapped}
     entry.setdefault("seconds", {})["swap"] = swapped - start
     run.folder.save()
+    log.info("cycle %d: served and proved in %.2f s (%s)", cycle, time.monotonic() - start, proof["decided_by"])
 
 
 def proof_sequences(run: Run, cycle: int) -> list[TrainingExample]:
@@ -374,6 +394,11 @@ async def evaluate(run: Run, cycle: int) -> None:
             for name, members in run.held_out.items()
         }
         entry.setdefault("seconds", {})["evaluate"] = time.monotonic() - start
+        log.info(
+            "cycle %d held out: %s",
+            cycle,
+            "; ".join(f"{n} greedy {e['greedy']:.3f}, pass@1 {e['pass_at_1']:.3f}" for n, e in entry["eval"].items()),
+        )
     entry["complete"] = True
     run.folder.save()
 

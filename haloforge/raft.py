@@ -132,12 +132,19 @@ async def practice_base(prepared: Prepared, cpus: CpuPlan) -> StartPoint:
     from actors.trainer import train_in_actor
     from haloforge.models import StartPoint
 
-    assert prepared.practice is not None
-    if not prepared.practice.is_built():
-        log.info("building the practice base (once; kept in %s)", prepared.practice.folder)
-        await train_in_actor(prepared.practice.sft_job(), prepared.practice.base, cpus.trainer_threads)
-        prepared.practice.finish()
-    return StartPoint(str(prepared.practice.base))
+    practice = prepared.practice
+    assert practice is not None
+    if not practice.is_built():
+        log.info("training the practice base from random weights (once; it is kept in %s)", practice.folder)
+        report = await train_in_actor(practice.sft_job(cpus.trainer_threads), practice.base, log_progress)
+        log.info("practice base: %d steps in %.0f s", report.update.optimizer_steps, report.update.seconds)
+    return StartPoint(str(practice.base))
+
+
+def log_progress(row: dict[str, float]) -> None:
+    """One log line per hundred steps or so of a long training."""
+    if "train_loss" in row and row["step"] % 200 == 0:
+        log.info("  step %d: train_loss %.3f", row["step"], row["train_loss"])
 
 
 @contextmanager

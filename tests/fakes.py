@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ class FakeSampler:
     """Answers `good` for the share of requests that grows with each loaded adapter; counts what it is asked."""
 
     def __init__(self, answer: Callable[[SampleRequest, int], str] | None = None) -> None:
-        self.answer = answer or (lambda request, adapters: "good" if request.seed % 4 <= adapters else "bad")
+        self.answer = answer or (lambda request, served: "good" if request.seed % 4 <= served else "bad")
         self.requests: list[SampleRequest] = []
         self.loaded: list[int] = []
         self.fail_after: int | None = None
@@ -62,7 +63,7 @@ class FakeSampler:
         if self.fail_after is not None and len(self.requests) >= self.fail_after:
             raise CutOff
         self.requests.append(request)
-        text = f"{self.answer(request, len(self.loaded))} {request.index}"
+        text = f"{self.answer(request, self.served)} {request.index}"
         tokens = tuple(text.encode())
         return Sample(
             request.id,
@@ -78,7 +79,12 @@ class FakeSampler:
         )
 
     async def score(self, sequences: Sequence[TrainingExample]) -> list[tuple[float, ...]]:
-        return [tuple(-0.5 - 0.1 * len(self.loaded) for _ in s.token_ids) for s in sequences]
+        return [tuple(-0.5 - 0.1 * self.served for _ in s.token_ids) for s in sequences]
+
+    @property
+    def served(self) -> int:
+        """The cycle whose adapter was loaded last; 0 is the start point."""
+        return self.loaded[-1] if self.loaded else 0
 
     async def load_adapter(self, folder: Path, cycle: int) -> None:
         self.loaded.append(cycle)
@@ -120,21 +126,28 @@ class FakeLearner:
     def __init__(self) -> None:
         self.updates: list[tuple[int, list[str], float]] = []
         self.restored: tuple[Path | None, Path | None] | None = None
+        self.cycle = 0
 
     async def restore(self, current: Path | None, previous: Path | None) -> None:
         self.restored = (current, previous)
+        self.cycle = int(current.name.split("_")[1]) if current else 0
 
     async def update(
         self, examples: Sequence[TrainingExample], learning_rate: float, seed: int, cycle: int, into: Path
     ) -> None:
+        self.cycle = cycle
         self.updates.append((cycle, [e.id for e in examples], learning_rate))
-        into.mkdir()
+        shutil.rmtree(into, ignore_errors=True)
         write_adapter(into, zlib.crc32(repr([e.id for e in examples]).encode()))
-        (into / REPORT).write_text(json.dumps({"trained": bool(examples), "optimizer_steps": len(examples)}))
+        (into / REPORT).write_text(
+            json.dumps(
+                {"trained": bool(examples), "optimizer_steps": len(examples), "loss_before": 2.0, "loss_after": 1.0}
+            )
+        )
 
     async def score(self, sequences: Sequence[TrainingExample], adapter: str) -> FakeScores:
-        cycles = len(self.updates) - (adapter == "previous")
-        return FakeScores([tuple(-0.5 - 0.1 * cycles - 0.001 for _ in s.token_ids) for s in sequences])
+        cycle = self.cycle - (adapter == "previous")
+        return FakeScores([tuple(-0.5 - 0.1 * cycle - 0.001 for _ in s.token_ids) for s in sequences])
 
 
 def write_adapter(folder: Path, content: int) -> None:

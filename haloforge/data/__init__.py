@@ -1,0 +1,1 @@
+"""Data that haloforge makes or reads."""

@@ -1,0 +1,80 @@
+"""The practice corpus: solutions such as found code has them, a good part of them wrong.
+
+In kinds with a majority mistake most solutions make that same mistake, and it compiles: a model that
+imitates the corpus makes it too, at every temperature. The other solutions carry scattered flaws.
+Not here: any judgement. Nothing in the corpus is compiled or run before the model is trained on it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection
+from typing import TypedDict
+
+from haloforge.data.practice.kinds import KINDS, NAMES, TAILS, Kind
+
+MAJORITY = 0.7
+"""Share of solutions with the kind's mistake, in kinds that have one."""
+SCATTERED = 0.1
+"""Share of the other solutions that carry one scattered flaw."""
+COMMON = 0.75
+"""Share of the commonest choice where a solution has several forms."""
+
+
+class Row(TypedDict):
+    """One solution of the corpus, as a line of corpus.jsonl."""
+
+    prompt: str
+    completion: str
+    kind: str
+    flaw: str | None
+    """None: right; `majority`; or the name of a scattered flaw."""
+
+
+def _no_semicolon(rng: random.Random, code: str) -> str:
+    ends = [at for at in range(len(code)) if code.startswith(";\n", at)]
+    at = rng.choice(ends)
+    return code[:at] + code[at + 1 :]
+
+
+FLAWS: dict[str, Callable[[random.Random, str], str]] = {
+    "no_semicolon": _no_semicolon,
+    "no_ampersand": lambda rng, code: code.replace('",&', '",', 1),
+    "wrong_format": lambda rng, code: code.replace('printf("%d', 'printf("%f'),
+    "open_call": lambda rng, code: code.replace(");\n", ";\n", 1),
+}
+
+
+def solution(rng: random.Random, kind: Kind, a: int, b: int) -> tuple[str, str | None]:
+    """One found solution of a task and its flaw (None where it is right)."""
+    mistake = kind.mistaken is not None and rng.random() < MAJORITY
+    code = kind.program(
+        a, b, _choice(rng, len(kind.bodies)), _choice(rng, len(NAMES)), _choice(rng, len(TAILS)), mistake=mistake
+    )
+    if mistake:
+        return code, "majority"
+    if rng.random() < SCATTERED:
+        flaw = rng.choice(sorted(FLAWS))
+        return FLAWS[flaw](rng, code), flaw
+    return code, None
+
+
+def _choice(rng: random.Random, forms: int) -> int:
+    """An index below `forms`: 0 is the commonest, the others are alike."""
+    return 0 if forms == 1 or rng.random() < COMMON else rng.randrange(1, forms)
+
+
+def corpus(seed: int, rows: int, without: Collection[str]) -> list[Row]:
+    """`rows` solutions, kinds in turn and then shuffled; no prompt of `without` occurs."""
+    rng = random.Random(seed)
+    free = {
+        kind.name: [pair for pair in kind.pairs() if kind.prompt_text(*pair) not in without] for kind in KINDS
+    }
+    found: list[Row] = []
+    for number in range(rows):
+        kind = KINDS[number % len(KINDS)]
+        a, b = rng.choice(free[kind.name])
+        code, flaw = solution(rng, kind, a, b)
+        found.append(Row(prompt=kind.prompt_text(a, b), completion=code, kind=kind.name, flaw=flaw))
+    rng.shuffle(found)
+    return found

@@ -1,0 +1,62 @@
+"""Verifiers: what a program is worth, found by compiling and running it in the sandbox.
+
+    verifier = get_verifier("gcc", max_workers=2)
+    result = verifier.verify("```c\\nint main(void) { return 0; }\\n```")
+
+Importing this pulls neither torch, vllm nor ray.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from haloforge import extract
+from haloforge.errors import BadInput
+from haloforge.records import Prompt, VerifyResult
+from haloforge.verifiers.base import Verifier
+from haloforge.verifiers.programs import ExecutionVerifier, GCCVerifier, ProgramVerifier
+
+VERIFIERS: dict[str, type[Verifier]] = {
+    "gcc": GCCVerifier,
+    "execution": ExecutionVerifier,
+}
+
+
+def get_verifier(type: str, **args: Any) -> Verifier:
+    """The verifier called `type`, built with `args`.
+
+    Raises:
+        BadInput: there is none of that name, or it does not take these arguments.
+    """
+    if type not in VERIFIERS:
+        raise BadInput(f"there is no verifier {type!r}; known are {', '.join(VERIFIERS)}")
+    try:
+        return VERIFIERS[type](**args)
+    except TypeError as e:
+        raise BadInput(f"verifier {type} does not take {args}: {e}") from e
+
+
+def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> None:
+    """Whether this machine can judge answers to `prompts` with that verifier, found out before anything is loaded.
+
+    A prompt that names no language may be answered in C or C++, so it needs both compilers.
+
+    Raises:
+        BadInput: no such verifier or argument, a language that it cannot judge, a prompt whose cases it needs.
+        MissingTool: no sandbox holds here, or a compiler is absent.
+    """
+    verifier = get_verifier(type, **args)
+    if isinstance(verifier, ProgramVerifier):
+        languages = set()
+        for prompt in prompts:
+            if verifier.cases(prompt) is None:
+                raise BadInput(f"verifier {type} needs test cases, and prompt {prompt.id!r} has none; give it tests")
+            named = (prompt.language or "any").lower()
+            languages |= {"c", "cpp"} if named == "any" else {extract.known_language(named) or named}
+        verifier.prepare(sorted(languages))
+    else:
+        verifier.prepare()
+
+
+__all__ = ["VERIFIERS", "ExecutionVerifier", "GCCVerifier", "Verifier", "VerifyResult", "check_ready", "get_verifier"]

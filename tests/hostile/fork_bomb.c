@@ -1,0 +1,3 @@
+// Forks without end. expect: timeout
+#include <unistd.h>
+int main(void) { for (;;) fork(); }

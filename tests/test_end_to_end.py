@@ -1,0 +1,213 @@
+"""A whole small run for real: vLLM, gcc in the sandbox, PEFT, Ray; killed at three moments and taken up again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from haloforge import leash
+from tests.tiny_models import build_model
+
+pytestmark = pytest.mark.e2e
+
+TASKS = [(verb, sign, k) for verb, sign in (("times", "*"), ("plus", "+")) for k in (2, 3, 5, 7)]
+PROGRAM = (
+    '#include <stdio.h>\nint main(void) {{\n  int n;\n  scanf("%d", &n);\n  printf("%d\\n", n {sign} {k}){end}\n}}\n'
+)
+
+CONFIG = """
+model: base
+prompts: prompts.jsonl
+seed: 3
+raft: {num_cycles: 2, samples_per_prompt: 4, keep_top_percent: 1.0}
+generation: {temperature: 1.0, max_new_tokens: 128, max_model_len: 256, batch_size: 4, dtype: float32}
+lora: {r: 8, alpha: 16, dropout: 0.0}
+training: {batch_size: 4, gradient_accumulation_steps: 1, learning_rate: 1e-3}
+hardware: {bf16: false}
+verifier: {type: execution}
+evaluation: {prompts: heldout.jsonl, samples: 2}
+"""
+
+
+def text(verb: str, k: int) -> str:
+    return f"print n {verb} {k}"
+
+
+def command(place: Path, *arguments: str, module: str = "haloforge.raft") -> subprocess.Popen[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
+    environment["HALOFORGE_HOME"] = str(place / "home")
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=place,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], code: int = 0) -> str:
+    output, _ = process.communicate(timeout=420)
+    assert process.returncode == code, output[-4000:]
+    return output
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a base that was fine-tuned by our own command on programs of which half do not compile."""
+    place = tmp_path_factory.mktemp("end-to-end")
+    build_model(place / "random", vocab_size=384, hidden=64, layers=2, intermediate=160, spread=0.02)
+    rows = [
+        {"prompt": text(verb, k), "completion": PROGRAM.format(sign=sign, k=k, end=end)}
+        for verb, sign, k in TASKS
+        for end in (";", "")
+    ]
+    (place / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    finish(
+        command(
+            place, "--model", "random", "--data", "data.jsonl", "--output", "sft", "--epochs", "80",
+            *(f"--set={s}" for s in (
+                "method=full", "training.bf16=false", "training.per_device_train_batch_size=8",
+                "training.gradient_accumulation_steps=1", "training.learning_rate=3e-3", "data.validation_split=0",
+            )),
+            module="haloforge.sft",
+        )
+    )  # fmt: skip
+    (place / "base").symlink_to(place / "sft/final_model")
+
+    def prompt_rows(tasks):
+        for verb, sign, k in tasks:
+            cases = [{"input": f"{n}\n", "output": f"{eval(f'{n}{sign}{k}')}\n"} for n in (1, 10, 31)]
+            yield json.dumps({"id": f"{verb}-{k}", "prompt": text(verb, k), "language": "c", "tests": cases}) + "\n"
+
+    (place / "prompts.jsonl").write_text("".join(prompt_rows(TASKS[:-2])))
+    (place / "heldout.jsonl").write_text("".join(prompt_rows(TASKS[-2:])))
+    (place / "run.yaml").write_text(CONFIG)
+    return place
+
+
+@pytest.fixture(scope="module")
+def undisturbed(place):
+    finish(command(place, "--config", "run.yaml", "--output", "undisturbed"))
+    return place / "undisturbed"
+
+
+def statistics(run: Path) -> dict:
+    return json.loads((run / "raft_statistics.json").read_text())
+
+
+TIMINGS = {"cpu_s", "wall_s", "cached", "metadata"}
+
+
+def results(run: Path) -> dict[str, list[str] | bytes]:
+    """Rows sorted by id without timings, and the adapters' weights."""
+    found: dict[str, list[str] | bytes] = {}
+    for file in sorted(run.glob("cycle_*.jsonl")):
+        rows = map(json.loads, file.read_text().splitlines())
+        found[file.name] = sorted(
+            json.dumps({k: v for k, v in r.items() if k not in TIMINGS}, sort_keys=True) for r in rows
+        )
+    for file in sorted(run.glob("cycle_*_final/adapter_model.safetensors")):
+        found[str(file.relative_to(run))] = file.read_bytes()
+    return found
+
+
+def ours() -> list[str]:
+    """Command lines of processes that a run of ours started and that are still alive."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if leash.PREFIX.encode() in (entry / "environ").read_bytes():
+                    found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            except OSError:
+                continue
+    return found
+
+
+def wait_until(condition, process, within_s=240.0):
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert process.poll() is None, process.communicate()[0][-4000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def lines(file: Path) -> int:
+    return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+def test_a_run_improves_and_leaves_what_is_promised(undisturbed):
+    found = statistics(undisturbed)
+    assert [e["cycle"] for e in found["cycles"]] == [0, 1, 2]
+    for entry in found["cycles"][1:]:
+        assert entry["kept"] > 0
+        assert entry["optimizer_steps"] >= 8
+        assert entry["weight_change"] > 0
+        assert entry["loss_after"] < entry["loss_before"]
+        assert entry["swap"]["proof"]["tensors"] == 28
+        assert set(entry["levels"]) == {"ns"}
+        assert entry["entropy"] > 0
+    assert found["cycles"][2]["pass_rate"] > found["cycles"][1]["pass_rate"]
+    for name in ("resolved_config.yaml", "versions.json", "final_model/adapter_config.json"):
+        assert (undisturbed / name).exists()
+    statuses = Counter(json.loads(line)["status"] for line in (undisturbed / "cycle_1_verified.jsonl").open())
+    assert statuses["passed"] > 0
+    assert statuses["compile_error"] > 0
+
+
+def test_a_run_killed_at_three_moments_goes_on_without_doing_anything_twice(place, undisturbed):
+    run = place / "killed"
+    moments = {
+        "while the first samples are drawn": lambda: lines(run / "cycle_0_eval_samples.jsonl") >= 2,
+        "while cycle 1 is verified": lambda: lines(run / "cycle_1_verified.jsonl") >= 5,
+        "after cycle 1 was trained": lambda: (run / "cycle_1_final/adapter_config.json").exists(),
+    }
+    for moment, reached in moments.items():
+        process = command(place, "--config", "run.yaml", "--output", "killed")
+        wait_until(reached, process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        deadline = time.monotonic() + 20
+        while ours() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert ours() == [], moment
+    output = finish(command(place, "--config", "run.yaml", "--output", "killed"))
+    assert "run folder" in output
+    for file in run.glob("cycle_*_samples.jsonl"):
+        ids = [json.loads(line)["id"] for line in file.open()]
+        assert len(ids) == len(set(ids)), f"{file.name}: drawn twice"
+    assert results(run) == results(undisturbed)
+
+
+def test_the_same_command_again_does_nothing(place, undisturbed):
+    before = results(undisturbed)
+    output = finish(command(place, "--config", "run.yaml", "--output", "undisturbed"))
+    assert "Cycle 1 already complete, skipping..." in output
+    assert "Cycle 2 already complete, skipping..." in output
+    assert results(undisturbed) == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_run_within_seconds_and_leaves_nothing(place, number, code):
+    run = place / f"signal-{code}"
+    process = command(place, "--config", "run.yaml", "--output", run.name)
+    wait_until(lambda: lines(run / "cycle_1_samples.jsonl") >= 3, process)
+    start = time.monotonic()
+    process.send_signal(number)
+    output = finish(process, code)
+    assert time.monotonic() - start < 10
+    assert "goes on from here" in output
+    deadline = time.monotonic() + 20
+    while ours() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert ours() == []

@@ -1,0 +1,198 @@
+"""The embedded demo's tasks, corpus and checkpoint: what makes it an honest demonstration."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter, defaultdict
+from dataclasses import replace
+
+import pytest
+
+from haloforge.data.practice import checkpoint
+from haloforge.data.practice.build import Practice, Recipe, task_sets
+from haloforge.data.practice.corpus import FLAWS
+from haloforge.data.practice.kinds import HEAD, KINDS
+from haloforge.prompts import parse_prompt, read_prompts
+from haloforge.verifiers import GCCVerifier
+
+SMALL = Recipe(steps=100, batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def practice(tmp_path_factory):
+    made = Practice(tmp_path_factory.mktemp("home"), SMALL)
+    made.write_data()
+    return made
+
+
+def full_texts():
+    sets = task_sets(Recipe())
+    return sets, {name: [prompt.text for prompt in prompts] for name, prompts in sets.items()}
+
+
+def test_the_sets_are_as_large_as_promised_and_half_of_each_sets_kinds_have_the_majority_mistake():
+    sets, _ = full_texts()
+    assert 200 <= len(sets["prompts"]) <= 240
+    assert len(sets["seen"]) >= 100
+    assert len(sets["unseen"]) >= 50
+    mistaken = {kind.name for kind in KINDS if "|" in kind.bodies[0]}
+    kinds = {name: {prompt.metadata["kind"] for prompt in prompts} for name, prompts in sets.items()}
+    assert kinds["prompts"] == kinds["seen"]
+    assert not kinds["seen"] & kinds["unseen"]
+    assert len(kinds["seen"]) >= 12
+    assert len(kinds["unseen"]) >= 4
+    for group in kinds.values():
+        assert 2 * len(group & mistaken) == len(group)
+
+
+def test_no_held_out_prompt_occurs_in_the_corpus_or_among_rafts_prompts():
+    _, texts = full_texts()
+    everywhere = Counter(text for group in texts.values() for text in group)
+    assert max(everywhere.values()) == 1
+    lines = Practice.__new__(Practice)
+    lines.recipe = Recipe()
+    corpus = {json.loads(line)["prompt"] for line in lines.files["corpus.jsonl"].splitlines()}
+    assert not corpus & everywhere.keys()
+
+
+def test_the_files_read_back_as_the_tasks(practice):
+    for name, prompts in task_sets(SMALL).items():
+        assert read_prompts(practice.folder / f"{name}.jsonl") == prompts
+    row = json.loads((practice.folder / "seen.jsonl").read_text().splitlines()[0])
+    assert parse_prompt(row).language == "c"
+
+
+def test_every_task_has_three_cases_with_different_inputs_and_no_constant_answers_them():
+    sets, _ = full_texts()
+    for prompt in (prompt for prompts in sets.values() for prompt in prompts):
+        assert len({case.stdin for case in prompt.cases}) >= 3
+        assert len({case.expected_stdout for case in prompt.cases}) >= 2
+
+
+def test_about_seventy_percent_of_a_mistaken_kinds_solutions_make_the_same_mistake():
+    lines = Practice.__new__(Practice)
+    lines.recipe = Recipe()
+    rows = [json.loads(line) for line in lines.files["corpus.jsonl"].splitlines()]
+    flaws = defaultdict(Counter)
+    for row in rows:
+        flaws[row["kind"]][row["flaw"]] += 1
+    # Counted from the texts, not from what the corpus says of itself.
+    wrong_sign = [row["completion"] for row in rows if row["kind"] == "times_plus"]
+    assert 0.65 < sum("-" in code for code in wrong_sign) / len(wrong_sign) < 0.75
+    for kind in KINDS:
+        counted = flaws[kind.name]
+        share = counted["majority"] / counted.total()
+        assert 0.65 < share < 0.75 if kind.mistaken else share == 0
+        assert set(FLAWS) <= counted.keys()
+        assert counted[None] > counted.total() - counted[None] - counted["majority"]
+
+
+@pytest.mark.sandbox
+def test_in_the_sandbox_the_right_programs_pass_and_mistaken_flawed_and_constant_ones_fail():
+    verifier = GCCVerifier()
+    rng = random.Random(1)
+    codes, tasks, wanted = [], [], []
+
+    def expect(code, task, passes):
+        codes.append(code)
+        tasks.append(task)
+        wanted.append(passes)
+
+    for kind in KINDS:
+        a, b = rng.choice(kind.pairs())
+        task = kind.task(rng, a, b)
+        for body in range(len(kind.bodies)):
+            expect(kind.program(a, b, body, names=body % 2, tail=body % 2), task, True)
+            if kind.mistaken:
+                expect(kind.program(a, b, body, names=0, tail=0, mistake=True), task, False)
+        constant = task.cases[0].expected_stdout.replace("\n", "\\n")
+        expect(f'{HEAD}printf("{constant}");\n}}', task, False)
+        flaw = rng.choice(sorted(FLAWS))
+        expect(FLAWS[flaw](rng, kind.program(a, b, 0, 0, 0)), task, False)
+    results = verifier.verify_batch(codes, tasks)
+    surprises = [(c, r.status) for c, r, w in zip(codes, results, wanted, strict=True) if r.success != w]
+    assert not surprises
+    statuses = Counter(result.status for result in results)
+    assert statuses["passed"] == sum(wanted)
+    assert statuses["wrong_answer"] >= sum(kind.mistaken is not None for kind in KINDS)
+    assert not statuses["timeout"]
+
+
+def test_the_majoritys_mistake_fails_a_case_of_every_task_by_the_references():
+    sets, _ = full_texts()
+    table = {kind.name: kind for kind in KINDS}
+    for prompt in (prompt for prompts in sets.values() for prompt in prompts):
+        kind = table[prompt.metadata["kind"]]
+        a, b = prompt.metadata["a"], prompt.metadata["b"]
+        if kind.mistaken:
+            inputs = [tuple(map(int, case.stdin.split())) for case in prompt.cases]
+            printed = ["".join(f"{n}\n" for n in kind.mistaken(a, b, given)) for given in inputs]
+            assert printed != [case.expected_stdout for case in prompt.cases]
+
+
+def test_the_tokenizer_encodes_the_same_through_autotokenizer_and_as_trained(practice, tmp_path):
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    folder = practice.folder / "random"
+    rows = [json.loads(line) for line in (practice.folder / "corpus.jsonl").read_text().splitlines()]
+    rebuilt = AutoTokenizer.from_pretrained(str(folder))
+    trained = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"))
+    for row in rows:
+        for text in (row["prompt"], row["completion"]):
+            ids = rebuilt.encode(text, add_special_tokens=False)
+            assert ids == trained.encode(text, add_special_tokens=False)
+            assert rebuilt.decode(ids) == text
+    assert len(rebuilt.encode("1234567890")) == 10
+    assert not any(c.isdigit() and len(token) > 1 for token in rebuilt.get_vocab() for c in token)
+
+
+def test_a_prompt_costs_three_tokens_more_than_its_text_and_the_answer_ends_with_eos(practice):
+    from haloforge.rendering import load_tokenizer, render_completion, render_prompt, stop_token_ids
+
+    tokenizer = load_tokenizer(practice.folder / "random")
+    text = "Read x. Print 12 if it is negative, else 7."
+    ids = render_prompt(tokenizer, text)
+    assert tokenizer.decode(ids) == f"<|user|>{text}{checkpoint.END}<|assistant|>"
+    assert len(ids) == len(tokenizer.encode(text)) + 3
+    assert render_completion(tokenizer, "int a;")[-1] == tokenizer.eos_token_id
+    assert stop_token_ids(tokenizer, practice.folder / "random") == [tokenizer.eos_token_id]
+    assert tokenizer.pad_token_id != tokenizer.eos_token_id
+
+
+def test_the_same_recipe_gives_the_same_bytes_and_another_recipe_another_folder(practice, tmp_path):
+    again = Practice(tmp_path, SMALL)
+    again.write_data()
+    names = sorted(p.relative_to(again.folder) for p in again.folder.rglob("*") if p.is_file())
+    assert names == sorted(p.relative_to(practice.folder) for p in practice.folder.rglob("*") if p.is_file())
+    for name in names:
+        assert (again.folder / name).read_bytes() == (practice.folder / name).read_bytes(), name
+    assert again.digest == practice.digest
+    others = [replace(SMALL, seed=1), replace(SMALL, learning_rate=1e-3), replace(SMALL, steps=101)]
+    assert len({practice.digest, *(Practice(tmp_path, other).digest for other in others)}) == 4
+
+
+def test_what_is_there_is_not_made_again_and_half_made_data_is_never_in_place(practice, tmp_path, monkeypatch):
+    before = {p: p.stat().st_mtime_ns for p in practice.folder.rglob("*")}
+    Practice(practice.folder.parent.parent, SMALL).write_data()
+    assert {p: p.stat().st_mtime_ns for p in practice.folder.rglob("*")} == before
+    assert not practice.is_built()
+
+    def fails(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(checkpoint, "write_random", fails)
+    broken = Practice(tmp_path, SMALL)
+    with pytest.raises(OSError, match="no space"):
+        broken.write_data()
+    assert not broken.folder.exists()
+
+
+def test_the_sft_job_trains_every_row_once_from_the_random_checkpoint(practice):
+    from haloforge.training.plan import plan_steps
+
+    job = practice.sft_job(threads=1)
+    assert len(job.rows) == SMALL.rows
+    assert job.settings.method == "full"
+    steps = plan_steps(len(job.rows), job.plan)
+    assert (steps.steps, steps.epochs) == (SMALL.steps, 1)

@@ -1,0 +1,248 @@
+"""Verdicts and rewards: every status that `gcc` and `execution` give, and what comes with it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from haloforge import records, sandbox
+from haloforge.errors import BadInput, MissingTool, SandboxFault
+from haloforge.records import Case, Prompt
+from haloforge.verifiers import ExecutionVerifier, GCCVerifier, Verifier, check_ready, get_verifier, rewards
+from haloforge.verifiers.base import printable
+from haloforge.verifiers.languages import LANGUAGES
+
+pytestmark = pytest.mark.sandbox
+
+ECHO = '#include <stdio.h>\nint main(void) { int n; while (scanf("%d", &n) == 1) printf("%d\\n", n); return 0; }\n'
+CASES = (Case("1", "1"), Case("2", "2"), Case("3", "4"), Case("5", "5"))
+
+
+def task(*cases, **fields):
+    return Prompt("p", "text", cases=tuple(cases), **fields)
+
+
+@pytest.fixture(scope="module")
+def gcc():
+    return GCCVerifier(max_workers=1, cpu_s=0.3)
+
+
+@pytest.fixture(scope="module")
+def execution():
+    return ExecutionVerifier(max_workers=1, cpu_s=0.3)
+
+
+BODIES = {
+    "return 0;": ("wrong_answer", 0.7),
+    "puts(\"7\"); return 0;": ("passed", 1.0),
+    "puts(\"7\"); return 1;": ("runtime_error", 0.5),
+    "puts(\"7\"); fflush(stdout); *(volatile int *)0 = 1;": ("runtime_error", 0.5),
+    "for (;;) {}": ("timeout", 0.5),
+    "for (;;) puts(\"7777777777777777777777777\");": ("output_limit", 0.5),
+    "volatile char *p = malloc(900 << 20); if (p) for (long i = 0; i < 900L << 20; i += 4096) p[i] = 1;":
+        ("memory_limit", 0.5),
+    "return 0": ("compile_error", 0.0),
+    "missing(); return 0;": ("compile_error", 0.0),
+    "kill(getpid(), 31);": ("violation", 0.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_program_gets_its_status_and_reward(gcc, body):
+    code = f"#include <stdio.h>\n#include <stdlib.h>\n#include <signal.h>\n#include <unistd.h>\nint main(void) {{ {body} }}"
+    result = gcc.verify(code, task(Case("", "7\n"), language="c"))
+    assert (result.status, result.reward) == BODIES[body], f"{result.details} {result.error}"
+    assert result.success == (result.status == "passed")
+    assert (result.passed, result.total) == (int(result.success), 1)
+    assert (result.level, result.trust, result.code) == ("ns", "output", code)
+    assert result.cpu_s > 0
+    assert result.wall_s > 0
+
+
+def test_the_first_failing_case_names_the_status_and_the_others_still_run(gcc, execution):
+    result = gcc.verify(ECHO, task(*CASES))
+    assert (result.status, result.passed, result.total, result.reward) == ("wrong_answer", 3, 4, 0.7)
+    assert result.details == "case 3 of 4: printed '3', expected '4'"
+    assert execution.verify(ECHO, task(*CASES)).reward == 0.5 + 0.5 * 3 / 4
+    assert execution.verify(ECHO, task(*CASES[:2])).reward == 1.0
+
+
+def test_a_hang_costs_one_cpu_limit_and_the_rest_counts_as_failed(execution):
+    hang = ECHO.replace("printf", "if (n == 2) for (;;) {} printf")
+    result = execution.verify(hang, task(*[Case(str(n), str(n)) for n in (1, 2, 3, 4, 5, 6)]))
+    assert (result.status, result.passed, result.total) == ("timeout", 1, 6)
+    assert result.reward == pytest.approx(0.5 + 0.5 / 6)
+    assert 0.3 <= result.cpu_s < 0.3 + 0.6
+    assert result.metadata["ended_by"] == "cpu_limit"
+    assert result.metadata["timeout_s"] >= 0.3
+
+
+def test_an_idle_program_is_looked_at_twice_before_it_is_a_timeout(gcc, monkeypatch):
+    monkeypatch.setattr("haloforge.verifiers.programs.wall_limit_s", lambda cpu_s: 1.0)
+    start = time.monotonic()
+    result = gcc.verify("#include <unistd.h>\nint main(void) { sleep(60); }", task(Case("", "")))
+    assert (result.status, result.metadata["ended_by"]) == ("timeout", "wall_limit")
+    assert 2.0 <= time.monotonic() - start < 20
+    once = '#include <unistd.h>\nint main(void) { if (access("seen", 0)) { close(creat("seen", 0600)); sleep(60); } }'
+    again = gcc.verify("#include <fcntl.h>\n" + once, task(Case("", ""), language="c"))
+    assert again.status == "passed"
+
+
+def test_without_cases_a_program_is_only_built(gcc):
+    result = gcc.verify("int main(void) { return 3; }", task(language="c"))
+    assert (result.status, result.reward, result.success, result.trust) == ("compiled", 0.5, True, "build")
+    assert gcc.verify("int twice(int n) { return 2 * n; }", task(language="c")).status == "compiled"
+    assert gcc.verify("int main(void) { return absent(); }", task(language="c")).status == "compile_error"
+    assert gcc.verify("// main()\nint twice(int n) { return 2 * n; }", task(language="c")).status == "compiled"
+    assert gcc.verify("int twice(int n) { return 2 * n; }", task(Case("", "1"))).status == "runtime_error"
+
+
+def test_run_after_compile_pays_for_a_good_end():
+    verifier = GCCVerifier(max_workers=1, run_after_compile=True)
+    assert (verifier.verify("int main() { return 0; }").status, verifier.verify("int main() {}").reward) == (
+        "compiled",
+        0.7,
+    )
+    crash = verifier.verify("int main() { return 3; }")
+    assert (crash.status, crash.reward, crash.success) == ("runtime_error", 0.5, False)
+    assert verifier.verify("int f() { return 0; }").reward == 0.5
+
+
+def test_warnings_cost_only_where_they_are_penalised(gcc):
+    careless = "int main() { int unused; return 0; }"
+    verifier = GCCVerifier(max_workers=1, warnings="penalise")
+    result = verifier.verify(careless)
+    assert (result.status, result.reward, result.metadata["warnings"]) == ("compiled", 0.3, True)
+    assert "unused" in (result.error or "")
+    assert verifier.verify("int main() { return 0; }").reward == 0.5
+    assert gcc.verify(careless).reward == 0.5
+    with pytest.raises(BadInput, match="penalise"):
+        GCCVerifier(warnings="yes")
+
+
+def test_the_language_comes_from_task_then_fence_then_content_then_cpp(gcc):
+    only_c = "int main(void) { int class = 0; return class; }"
+    assert gcc.verify(only_c, task(language="c")).status == "compiled"
+    assert gcc.verify(f"```c\n{only_c}\n```").metadata["language"] == "c"
+    assert gcc.verify("#include <stdio.h>\n" + only_c).metadata["language"] == "c"
+    assert gcc.verify(only_c).status == "compile_error"
+    assert gcc.verify(f"```c\n{only_c}\n```", task(language="C++")).status == "compile_error"
+    assert gcc.verify("#include <vector>\nstd::vector<int> v; int main() {}").metadata["language"] == "cpp"
+
+
+def test_what_a_verifier_cannot_judge_is_unknown(gcc, execution):
+    for result in (
+        gcc.verify("print(1)", task(language="python")),
+        gcc.verify("```rust\nfn main() {}\n```"),
+        gcc.verify("fn", task(language="klingon")),
+        execution.verify(ECHO, task()),
+        execution.verify(ECHO),
+    ):
+        assert (result.status, result.reward, result.success) == ("unknown", None, False), result
+    assert "klingon" in gcc.verify("x = 1;", task(language="klingon")).details
+
+
+def test_no_code_is_no_code(gcc):
+    result = gcc.verify("I would rather not.", task(*CASES))
+    assert (result.status, result.reward, result.total, result.code) == ("no_code", 0.0, 4, "")
+
+
+def test_the_task_sets_time_memory_flags_and_comparison(gcc):
+    burn = "#include <time.h>\nint main(void) { while (clock() < CLOCKS_PER_SEC * 6 / 10) {} return 0; }"
+    assert gcc.verify(burn, task(Case("", ""))).status == "timeout"
+    assert gcc.verify(burn, task(Case("", ""), time_limit_s=5.0)).status == "passed"
+    hungry = (
+        "#include <string.h>\nstatic volatile char a[99 << 20];\nint main(void) { memset((char *)a, 1, sizeof a); }"
+    )
+    assert gcc.verify(hungry, task(Case("", ""), time_limit_s=5.0)).status == "passed"
+    assert gcc.verify(hungry, task(Case("", ""), time_limit_s=5.0, memory_mb=32)).status == "memory_limit"
+    flagged = "#ifndef N\n#error no N\n#endif\nint main(void) { return N; }"
+    assert gcc.verify(flagged, task(Case("", ""), cflags="-DN='0'")).status == "passed"
+    near = '#include <stdio.h>\nint main(void) { puts("0.3333"); }'
+    assert gcc.verify(near, task(Case("", "0.33333333"))).status == "wrong_answer"
+    assert gcc.verify(near, task(Case("", "0.33333333"), compare="float_tolerance 1e-3")).status == "passed"
+    assert gcc.verify(near, task(Case("", "0.33333333"), compare="float", validator_flags="")).status == "wrong_answer"
+
+
+def test_cases_may_come_with_the_constructor(execution):
+    own = ExecutionVerifier(max_workers=1, test_cases=[{"input": "1", "output": "1"}, Case("2", "2")])
+    assert own.verify(ECHO).status == "passed"
+    assert own.verify(ECHO, task(Case("1", "9"))).total == 1
+    with pytest.raises(BadInput, match="test 1"):
+        ExecutionVerifier(test_cases=[{"input": "1"}])
+
+
+def test_a_batch_keeps_its_order_and_runs_side_by_side():
+    verifier = GCCVerifier(max_workers=8)
+    codes = [f"int main(void) {{ return {n % 3}; }}" for n in range(9)]
+    statuses = [r.status for r in verifier.verify_batch(codes, task(Case("", ""), language="c"))]
+    assert statuses == ["passed", "runtime_error", "runtime_error"] * 3
+    assert verifier.verify_batch([]) == []
+    with pytest.raises(ValueError, match="2 codes but 1 tasks"):
+        verifier.verify_batch(["a", "b"], [None])
+    verifier.cleanup()
+
+
+def test_what_a_verdict_says_is_short_printable_and_free_of_escapes(gcc):
+    loud = '#include <stdio.h>\nint main(void) { for (int i = 0; i < 9999; i++) printf("\\033[31mred\\a"); return 0; }'
+    result = gcc.verify(loud, task(Case("", "x\x1b[2J")))
+    assert len(result.details) < 300
+    assert result.details.isprintable()
+    assert "\x1b" not in result.details
+    broken = gcc.verify("int main() { " + "undefined_thing; " * 500 + "}")
+    assert broken.error is not None
+    assert len(broken.error) <= 400
+    assert "undefined_thing" in broken.error
+    assert printable(b"\x1b]0;title\x07a\xff\x00b") == "0;title a� b"
+
+
+def test_a_fault_of_ours_is_never_the_samples(gcc, monkeypatch):
+    def fail(self):
+        raise SandboxFault("no room")
+
+    with monkeypatch.context() as m:
+        m.setattr(sandbox.Box, "_start", fail)
+        result = gcc.verify(ECHO, task(*CASES))
+    assert (result.status, result.reward, result.error) == ("infra_error", None, "no room")
+    monkeypatch.setattr("haloforge.verifiers.languages.shutil.which", lambda name: None)
+    result = gcc.verify(ECHO, task(*CASES))
+    assert result.status == "infra_error"
+    assert "toolbox/install-tools.sh" in (result.error or "")
+    with pytest.raises(MissingTool, match="gcc"):
+        gcc.required_tools("c")
+
+
+def test_the_registry_names_what_it_knows():
+    assert isinstance(get_verifier("gcc", max_workers=2, slot=3), GCCVerifier)
+    assert isinstance(get_verifier("execution"), ExecutionVerifier)
+    with pytest.raises(BadInput, match="no verifier 'msvc'; known are gcc, execution"):
+        get_verifier("msvc")
+    with pytest.raises(BadInput, match="bogus"):
+        get_verifier("gcc", bogus=1)
+
+
+def test_a_run_is_refused_before_it_starts_where_it_could_not_be_judged():
+    check_ready("gcc", {}, [task(), task(*CASES, language="c"), task(language="any")])
+    with pytest.raises(BadInput, match="cannot judge python"):
+        check_ready("gcc", {}, [task(language="python")])
+    with pytest.raises(BadInput, match="'p' has none"):
+        check_ready("execution", {}, [task()])
+
+
+def test_a_custom_verifier_runs_its_tools_in_a_box():
+    class Lines(Verifier):
+        def judge(self, code, task):
+            outcome = self.run(["/usr/bin/wc", "-l", "code"], {"code": code})
+            return records.VerifyResult(outcome.ok, 1.0, outcome.stdout.decode(), level=outcome.level)
+
+    result = Lines(max_workers=1).verify("a\nb\n")
+    assert (result.details, result.level, result.status) == ("2 code\n", "ns", "passed")
+
+
+def test_every_status_has_its_reward_and_every_language_its_row():
+    assert set(rewards.GCC) == set(records.STATUSES)
+    assert {s for s, value in rewards.GCC.items() if value is None} == set(records.UNDECIDED)
+    assert all(name == row.name for name, row in LANGUAGES.items())
+    assert rewards.execution("timeout", 3, 4) == 0.875
+    assert rewards.execution("violation", 3, 4) == 0.0

@@ -7,7 +7,8 @@ demo: setup            ## the main job: build a small base, then improve it with
 	$(RUN) -m haloforge.raft
 
 demo-control: setup    ## the same with samples drawn uniformly, unverified, as many as runs/demo kept
-	$(RUN) -m haloforge.raft --config demo_control.yaml
+	$(RUN) -m haloforge.raft --config demo.yaml --output runs/demo-control \
+		--set raft.selection=uniform --set raft.control_of=runs/demo
 
 test: setup            ## all tests
 	$(RUN) -m pytest $(PYTEST_ARGS)

@@ -53,7 +53,7 @@ class TrainerActor:
         self._learner.restore(current, previous)
 
     def update(self, examples: Sequence[TrainingExample], plan: UpdatePlan) -> str:
-        """Train, or where there is nothing to train on leave the adapter as it is; returns the folder with its report."""
+        """Train, or with no examples leave the adapter as it is; returns the folder, with its report inside."""
         out = self._scratch / "update"
         report: dict[str, Any] = {"trained": bool(examples), "optimizer_steps": 0}
         if examples:

@@ -28,8 +28,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from haloforge.generation import engine as engine_module
-from haloforge.generation.engine import EngineSettings, VllmEngine
+from haloforge.generation.engine import WORKER_EXTENSION, EngineSettings, VllmEngine
+from haloforge.generation.launch import cpu_settings, environment
 from haloforge.records import Prompt, Sample, SampleRequest
 from tests.tiny_models import build_adapter, build_model
 
@@ -97,14 +97,14 @@ class PlainVllm:
         self.render = lambda text: render_prompt(tokenizer, text)
         self.stop = stop_token_ids(tokenizer, settings.model_dir)
         self.scratch = tempfile.TemporaryDirectory(prefix="haloforge-bench-")
-        with engine_module._environment(self.scratch.name, False) as environ:
+        with environment(self.scratch.name, False) as environ:
             from vllm import LLM
             from vllm.lora.request import LoRARequest
             from vllm.platforms import current_platform
 
             arguments: dict[str, Any] = {"enforce_eager": bool(settings.enforce_eager)}
             if current_platform.is_cpu():
-                cpu_arguments, cpu_environ = engine_module.cpu_settings(settings)
+                cpu_arguments, cpu_environ = cpu_settings(settings)
                 arguments |= cpu_arguments
                 environ.update(cpu_environ)
             self.llm: Any = LLM(
@@ -117,7 +117,7 @@ class PlainVllm:
                 max_loras=1,
                 max_cpu_loras=2,
                 max_lora_rank=settings.max_lora_rank,
-                worker_extension_cls=engine_module.WORKER_EXTENSION,
+                worker_extension_cls=WORKER_EXTENSION,
                 **arguments,
             )
             if dense and current_platform.is_cpu():

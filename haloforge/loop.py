@@ -21,7 +21,7 @@ from typing import Any, Literal, Protocol
 from haloforge import metrics, seeds
 from haloforge.config import RaftConfig
 from haloforge.errors import RunStopped
-from haloforge.ledger import Rows, RunFolder, sample_from, sample_row, verdict_from, verdict_row
+from haloforge.ledger import RunFolder, sample_from, sample_row, verdict_from, verdict_row
 from haloforge.models import is_complete_adapter
 from haloforge.proof import ExactReport, judge_exact, judge_swap, rms_difference
 from haloforge.records import INFRA_ERROR, Judged, Prompt, Sample, SampleRequest, TrainingExample, VerifyResult
@@ -87,6 +87,8 @@ class Run:
     judge: Judge
     learner: Learner
     start_adapter: Path | None = None
+    control_of: Path | None = None
+    """The run folder that this run is the control of (`selection: uniform`)."""
     cache: VerdictCache = field(default_factory=VerdictCache)
 
     def adapter(self, cycle: int) -> Path | None:
@@ -277,9 +279,9 @@ def keep(run: Run, cycle: int, judged: Sequence[Judged]) -> list[Judged]:
 
 def count_to_copy(run: Run, cycle: int, own: int) -> int:
     """How many samples the control keeps: as many as the run it is the control of, else as many as would pass."""
-    if run.config.raft.control_of is None:
+    if run.control_of is None:
         return own
-    return sum(1 for _ in Rows(Path(run.config.raft.control_of) / f"cycle_{cycle}_kept.jsonl").read())
+    return sum(1 for _ in RunFolder(run.control_of).rows(cycle, "kept").read())
 
 
 async def train(run: Run, cycle: int, kept: Sequence[Judged]) -> None:

@@ -40,6 +40,8 @@ class Prepared:
     """The demo's own data and base, where the config names them."""
     start: StartPoint | None
     """None: the practice base, which is built once Ray runs."""
+    control_of: Path | None
+    """The run folder whose count of kept samples the control copies."""
 
     @property
     def prompts_digest(self) -> str:
@@ -83,7 +85,8 @@ def prepare(config: RaftConfig) -> Prepared:
         start = resolve_start_point(
             paths.find_input(config.start_point, "model"), paths.find_input(base, "model") if base else None
         )
-    return Prepared(paths.output(config.output_dir), prompts, held_out, practice, start)
+    control_of = paths.find_input(config.raft.control_of, "run") if config.raft.control_of else None
+    return Prepared(paths.output(config.output_dir), prompts, held_out, practice, start, control_of)
 
 
 def verifier_arguments(config: RaftConfig) -> dict[str, Any]:

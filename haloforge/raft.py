@@ -124,7 +124,9 @@ async def drive(config: RaftConfig, prepared: Prepared, folder: RunFolder) -> No
         folder.statistics["run"]["base"] = start.base_dir
         adapter = Path(start.adapter_dir) if start.adapter_dir else None
         async with crew(config, start.base_dir, cpus) as (sampler, judge, learner):
-            await run_raft(Run(config, folder, prepared.prompts, prepared.held_out, sampler, judge, learner, adapter))
+            ports = (sampler, judge, learner)
+            run = Run(config, folder, prepared.prompts, prepared.held_out, *ports, adapter, prepared.control_of)
+            await run_raft(run)
 
 
 async def practice_base(prepared: Prepared, cpus: CpuPlan) -> StartPoint:

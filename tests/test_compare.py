@@ -63,7 +63,7 @@ def test_an_unknown_word_is_refused(bad):
     if bad:
         with pytest.raises(BadInput):
             rule(bad)
-    with pytest.raises(BadInput, match="known are|tolerance"):
+    with pytest.raises(BadInput, match=r"known are|tolerance"):
         rule(None, bad or "nonsense")
 
 

@@ -18,10 +18,13 @@ from tests.tiny_models import build_model
 
 pytestmark = pytest.mark.e2e
 
-TASKS = [(verb, sign, k) for verb, sign in (("times", "*"), ("plus", "+")) for k in (2, 3, 5, 7)]
-PROGRAM = (
-    '#include <stdio.h>\nint main(void) {{\n  int n;\n  scanf("%d", &n);\n  printf("%d\\n", n {sign} {k}){end}\n}}\n'
-)
+PHRASES = [
+    *("double n", "print n times two", "print twice n", "read n and print two n"),
+    *("n plus n", "add n to itself", "print n and n summed", "twice the number n"),
+]
+"""One task in several words: the small base need not learn to tell tasks apart."""
+PROGRAM = '#include <stdio.h>\nint main(void) {{\n  int n;\n  scanf("%d", &n);\n  printf("%d\\n", n * 2){end}\n}}\n'
+CASES = [{"input": f"{n}\n", "output": f"{n + n}\n"} for n in (1, 10, 31)]
 
 CONFIG = """
 model: base
@@ -35,10 +38,6 @@ hardware: {bf16: false}
 verifier: {type: execution}
 evaluation: {prompts: heldout.jsonl, samples: 2}
 """
-
-
-def text(verb: str, k: int) -> str:
-    return f"print n {verb} {k}"
 
 
 def command(place: Path, *arguments: str, module: str = "haloforge.raft") -> subprocess.Popen[str]:
@@ -66,15 +65,11 @@ def place(tmp_path_factory):
     """A folder with a base that was fine-tuned by our own command on programs of which half do not compile."""
     place = tmp_path_factory.mktemp("end-to-end")
     build_model(place / "random", vocab_size=384, hidden=64, layers=2, intermediate=160, spread=0.02)
-    rows = [
-        {"prompt": text(verb, k), "completion": PROGRAM.format(sign=sign, k=k, end=end)}
-        for verb, sign, k in TASKS
-        for end in (";", "")
-    ]
+    rows = [{"prompt": text, "completion": PROGRAM.format(end=end)} for text in PHRASES for end in (";", "")]
     (place / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     finish(
         command(
-            place, "--model", "random", "--data", "data.jsonl", "--output", "sft", "--epochs", "80",
+            place, "--model", "random", "--data", "data.jsonl", "--output", "sft", "--epochs", "60",
             *(f"--set={s}" for s in (
                 "method=full", "training.bf16=false", "training.per_device_train_batch_size=8",
                 "training.gradient_accumulation_steps=1", "training.learning_rate=3e-3", "data.validation_split=0",
@@ -84,13 +79,9 @@ def place(tmp_path_factory):
     )  # fmt: skip
     (place / "base").symlink_to(place / "sft/final_model")
 
-    def prompt_rows(tasks):
-        for verb, sign, k in tasks:
-            cases = [{"input": f"{n}\n", "output": f"{eval(f'{n}{sign}{k}')}\n"} for n in (1, 10, 31)]
-            yield json.dumps({"id": f"{verb}-{k}", "prompt": text(verb, k), "language": "c", "tests": cases}) + "\n"
-
-    (place / "prompts.jsonl").write_text("".join(prompt_rows(TASKS[:-2])))
-    (place / "heldout.jsonl").write_text("".join(prompt_rows(TASKS[-2:])))
+    lines = [json.dumps({"prompt": text, "language": "c", "tests": CASES}) + "\n" for text in PHRASES]
+    (place / "prompts.jsonl").write_text("".join(lines[:-2]))
+    (place / "heldout.jsonl").write_text("".join(lines[-2:]))
     (place / "run.yaml").write_text(CONFIG)
     return place
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from tests.tiny_models import build_adapter, build_model, edit_adapter
 pytestmark = pytest.mark.engine
 
 TENSORS = 2 * 7 * 2  # layers, projections, A and B
-SHM = Path("/dev/shm")
 
 
 @dataclass
@@ -34,8 +32,7 @@ class Rig:
     one: Path
     two: Path
     children: list
-    tmp_before: set
-    shm_before: set
+    files: list
 
     def run(self, coroutine):
         return self.runner.run(coroutine)
@@ -50,8 +47,9 @@ class Rig:
         return self.all([self.engine.sample(r) for r in requests])
 
 
-def listing(folder):
-    return set(os.listdir(folder))
+def mapped_shared_memory(processes):
+    paths = {m.path for p in processes for m in p.memory_maps()}
+    return [Path(p) for p in paths if p.startswith("/dev/shm/") and Path(p).exists()]
 
 
 def start(folder, architecture, **adapter):
@@ -60,7 +58,6 @@ def start(folder, architecture, **adapter):
     model = build_model(folder / "model", architecture, chat=architecture == "qwen2")
     one = build_adapter(model, folder / "one", seed=1, **adapter)
     two = build_adapter(model, folder / "two", seed=2, **adapter)
-    tmp_before, shm_before = listing(tempfile.gettempdir()), listing(SHM)
     mine = {c.pid for c in psutil.Process().children(recursive=True)}
     engine = VllmEngine(EngineSettings(str(model), dtype="float32", max_model_len=192, max_num_seqs=24))
     runner = asyncio.Runner()
@@ -71,7 +68,9 @@ def start(folder, architecture, **adapter):
         for c in psutil.Process().children(recursive=True)
         if c.pid not in mine and "resource_tracker" not in " ".join(c.cmdline())
     ]
-    return Rig(engine, runner, model, one, two, children, tmp_before, shm_before)
+    sockets = [c.laddr for child in children for c in child.net_connections("unix")]
+    files = [Path(f) for f in sockets if f.startswith("/")] + mapped_shared_memory(children)
+    return Rig(engine, runner, model, one, two, children, files)
 
 
 @pytest.fixture(scope="module")
@@ -210,8 +209,10 @@ def test_scores_equal_those_of_peft_and_a_swap_is_proved_by_them(rig, request):
 
 
 def test_requests_with_and_without_adapter_do_not_mix_in_a_batch(qwen):
+    """vLLM's own CPU kernels fail here: they give a token without adapter the weights of the last slot."""
     sequences = examples(qwen.samples(requests(8)))
-    qwen.run(qwen.engine.load_adapter(qwen.one, 1))
+    for cycle, folder in enumerate((qwen.one, qwen.two), 1):  # both slots are taken, so the last one too
+        qwen.run(qwen.engine.load_adapter(folder, cycle))
     apart = [qwen.run(qwen.engine.score(sequences, kind)) for kind in ("current", "none")]
     mixed = qwen.all([qwen.engine.score(sequences, kind) for kind in ("current", "none")])
     assert rms_difference(*apart) > 0.05
@@ -316,7 +317,7 @@ def test_a_folder_that_is_no_model_is_refused_before_vllm_starts(tmp_path):
 
 def test_heads_that_vllms_cpu_attention_does_not_know_are_refused_before_vllm_starts(tmp_path):
     model = build_model(tmp_path / "model", hidden=32, heads=2)
-    with pytest.raises(BadInput, match="heads of 16 numbers .* 32, 64"):
+    with pytest.raises(BadInput, match=r"heads of 16 numbers .* 32, 64"):
         asyncio.run(VllmEngine(EngineSettings(str(model))).start())
 
 
@@ -372,10 +373,10 @@ def gone(rig, within_s=10.0):
     while any(map(alive, rig.children)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not list(filter(alive, rig.children))
-    new = {f for f in listing(tempfile.gettempdir()) - rig.tmp_before if f.startswith("haloforge-engine-")}
-    new |= {f for f in listing(tempfile.gettempdir()) - rig.tmp_before if f.count("-") == 4 and len(f) == 36}
-    assert not new
-    assert not {f for f in listing(SHM) - rig.shm_before if f.startswith(("psm_", "vllm", "sem."))}
+    kinds = {f.parts[1:3] for f in rig.files}
+    assert len(rig.files) >= 3  # so that their absence says something
+    assert ("dev", "shm") in kinds
+    assert not [f for f in rig.files if f.exists()]
 
 
 def test_a_dead_engine_is_not_healthy_says_so_and_still_closes_clean(llama):
@@ -392,7 +393,9 @@ def test_a_dead_engine_is_not_healthy_says_so_and_still_closes_clean(llama):
 
 def test_close_leaves_no_process_no_socket_and_no_file(qwen):
     scratch = Path(qwen.engine._scratch)
-    assert any(f.is_socket() for f in scratch.iterdir())  # so that their absence below says something
+    sockets = [f for f in qwen.files if f.is_socket()]
+    assert sockets
+    assert all(f.parent == scratch for f in sockets)
     qwen.run(qwen.engine.close())
     assert not scratch.exists()
     gone(qwen)

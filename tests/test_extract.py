@@ -83,8 +83,9 @@ def test_the_language_is_guessed_from_what_only_one_has():
 
 
 PIECES = [
-    C, CPP, "```c\n", "```\n", "```", "~~~~cpp\n", "~~~\n", "<think>\n", "</think>\n", "Here you go:\n", "\r\n", "    ```cpp\n",
-    "#define A 1\n", "int x;\n", "}", "\n\n", "This works because it does. Really!\n", "``` text\n", "/* a\n comment\n*/\n",
+    C, CPP, "```c\n", "```\n", "```", "~~~~cpp\n", "~~~\n", "<think>\n", "</think>\n", "Here you go:\n", "\r\n",
+    "    ```cpp\n",     "#define A 1\n", "int x;\n", "}", "\n\n", "This works because it does. Really!\n",
+    "``` text\n", "/* a\n comment\n*/\n",
     "def f(x):\n    return x\n", "é\u2028ü\n", "\x00", "unsigned long long\n", "- a list\n", "1. First do this.\n",
 ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Attacks that must fail, each a program under tests/hostile, judged as whoever runs the tests and as an ordinary user."""
+"""Attacks that must fail: the programs of tests/hostile, judged as whoever runs the tests and as an ordinary user."""
 
 from __future__ import annotations
 

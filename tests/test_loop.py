@@ -190,7 +190,8 @@ def test_verdicts_lost_to_our_faults_stop_the_run_and_are_asked_again_on_resume(
 def test_the_control_keeps_as_many_as_the_run_it_is_the_control_of(tmp_path):
     play(make_run(tmp_path / "run"))
     sampler = FakeSampler(lambda request, n: "bad")
-    control = make_run(tmp_path / "control", sampler, selection="uniform", control_of=str(tmp_path / "run"))
+    control = make_run(tmp_path / "control", sampler, selection="uniform")
+    control.control_of = tmp_path / "run"
     statistics = play(control)
     counts = [sum(1 for _ in (tmp_path / f"run/cycle_{c}_kept.jsonl").open()) for c in (1, 2, 3)]
     assert (

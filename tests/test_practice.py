@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from haloforge.data.practice import checkpoint
-from haloforge.data.practice.build import Practice, Recipe, task_sets
+from haloforge.data.practice.build import Practice, Recipe, data_files, task_sets
 from haloforge.data.practice.corpus import FLAWS
 from haloforge.data.practice.kinds import HEAD, KINDS
 from haloforge.prompts import parse_prompt, read_prompts
@@ -50,9 +50,7 @@ def test_no_held_out_prompt_occurs_in_the_corpus_or_among_rafts_prompts():
     _, texts = full_texts()
     everywhere = Counter(text for group in texts.values() for text in group)
     assert max(everywhere.values()) == 1
-    lines = Practice.__new__(Practice)
-    lines.recipe = Recipe()
-    corpus = {json.loads(line)["prompt"] for line in lines.files["corpus.jsonl"].splitlines()}
+    corpus = {json.loads(line)["prompt"] for line in data_files(Recipe())["corpus.jsonl"].splitlines()}
     assert not corpus & everywhere.keys()
 
 
@@ -71,10 +69,8 @@ def test_every_task_has_three_cases_with_different_inputs_and_no_constant_answer
 
 
 def test_about_seventy_percent_of_a_mistaken_kinds_solutions_make_the_same_mistake():
-    lines = Practice.__new__(Practice)
-    lines.recipe = Recipe()
-    rows = [json.loads(line) for line in lines.files["corpus.jsonl"].splitlines()]
-    flaws = defaultdict(Counter)
+    rows = [json.loads(line) for line in data_files(Recipe())["corpus.jsonl"].splitlines()]
+    flaws: dict[str, Counter[str | None]] = defaultdict(Counter)
     for row in rows:
         flaws[row["kind"]][row["flaw"]] += 1
     # Counted from the texts, not from what the corpus says of itself.

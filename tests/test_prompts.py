@@ -33,8 +33,9 @@ def test_every_documented_name_of_a_field_is_read(read, given, wanted, tests, te
 
 def test_all_fields_arrive_and_others_are_metadata(read):
     row = {
-        "task_id": 7, "prompt": "p", "language": "c", "tests": [], "time_limit_s": 2, "memory_mb": 64, "cflags": "-O0 -g",
-        "compare": "float_tolerance 1e-7", "validator_flags": "", "entry_point": "f", "source": "somewhere",
+        "task_id": 7, "prompt": "p", "language": "c", "tests": [], "time_limit_s": 2, "memory_mb": 64,
+        "cflags": "-O0 -g", "compare": "float_tolerance 1e-7", "validator_flags": "",
+        "entry_point": "f", "source": "somewhere",
     }  # fmt: skip
     (prompt,) = read(row)
     assert prompt == Prompt(

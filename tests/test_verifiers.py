@@ -50,7 +50,8 @@ BODIES = {
 
 @pytest.mark.parametrize("body", BODIES)
 def test_a_program_gets_its_status_and_reward(gcc, body):
-    code = f"#include <stdio.h>\n#include <stdlib.h>\n#include <signal.h>\n#include <unistd.h>\nint main(void) {{ {body} }}"
+    headers = "".join(f"#include <{name}.h>\n" for name in ("stdio", "stdlib", "signal", "unistd"))
+    code = f"{headers}int main(void) {{ {body} }}\n"
     result = gcc.verify(code, task(Case("", "7\n"), language="c"))
     assert (result.status, result.reward) == BODIES[body], f"{result.details} {result.error}"
     assert result.success == (result.status == "passed")

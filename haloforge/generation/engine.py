@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from haloforge.errors import BadInput, RunStopped
+from haloforge.generation.launch import cpu_settings, environment, shared_memory
 from haloforge.proof import ExactReport
 from haloforge.records import Sample, SampleRequest, TrainingExample
 
 WORKER_EXTENSION = "haloforge.generation.served_lora.ServedLora"
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,7 @@ class VllmEngine:
         # Sockets and rendezvous files go where close() removes them. Unix socket paths end at 107 characters.
         self._scratch = tempfile.mkdtemp(prefix="haloforge-engine-")
         try:
-            with _environment(self._scratch, s.debug) as environ:
+            with environment(self._scratch, s.debug) as environ:
                 from vllm import AsyncEngineArgs
                 from vllm.platforms import current_platform
                 from vllm.v1.engine.async_llm import AsyncLLM
@@ -158,7 +156,7 @@ class VllmEngine:
                     raise BadInput(f"vLLM refuses {s.model_dir} with these settings: {e}") from e
                 except RuntimeError as e:
                     raise RunStopped(f"vLLM did not start on {s.model_dir}: {e} (its own log, above, says why)") from e
-                self._shared_memory = _shared_memory(self._scratch)
+                self._shared_memory = shared_memory(self._scratch)
                 if on_cpu and s.lora:
                     await self._engine.collective_rpc("haloforge_use_dense_lora")
         except BaseException:
@@ -348,78 +346,3 @@ class VllmEngine:
             if self._previous is not None and not self._in_flight[adapter_id]:
                 async with self._changed:
                     self._changed.notify_all()
-
-
-def cpu_settings(settings: EngineSettings) -> tuple[dict[str, Any], dict[str, str]]:
-    """What vLLM's CPU build needs besides: engine arguments and environment variables.
-
-    Raises:
-        BadInput: the model's heads have a size that the CPU attention lacks; vLLM would start and die at a request.
-    """
-    from vllm.v1.attention.backends.cpu_attn import CPUAttentionBackend
-
-    config = json.loads((Path(settings.model_dir) / "config.json").read_text(encoding="utf-8"))
-    head_dim = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
-    known = CPUAttentionBackend.get_supported_head_sizes()
-    if head_dim not in known:
-        sizes = ", ".join(map(str, known))
-        raise BadInput(f"{settings.model_dir} has heads of {head_dim} numbers and vLLM's CPU attention knows {sizes}")
-    kv_heads = config.get("num_key_value_heads") or config["num_attention_heads"]
-    per_token = 2 * config["num_hidden_layers"] * kv_heads * head_dim * DTYPE_BYTES[settings.dtype]
-    arguments = {
-        # A partial prefill would rewind the request's generator, which a CPU generator cannot do.
-        "enable_chunked_prefill": False,
-        "max_num_batched_tokens": max(settings.max_model_len, 4096),
-        "kv_cache_memory_bytes": settings.kv_cache_memory_bytes or _kv_cache_bytes(settings, per_token),
-    }
-    if settings.enforce_eager is None:
-        arguments["enforce_eager"] = True
-    environ = {"OMP_NUM_THREADS": str(settings.threads), "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
-    if settings.cores:
-        environ["VLLM_CPU_OMP_THREADS_BIND"] = ",".join(map(str, settings.cores))
-    if settings.enforce_eager is not False:
-        # Without this, scoring compiles a small kernel on first use: 18 s with g++, a dead engine without.
-        environ["TORCHDYNAMO_DISABLE"] = "1"
-    return arguments, environ
-
-
-def _kv_cache_bytes(settings: EngineSettings, per_token: int) -> int:
-    """Keys and values of `max_num_seqs` full sequences in whole blocks, at most a quarter of the free memory."""
-    tokens = (settings.max_num_seqs + 1) * (-(-settings.max_model_len // 128) * 128)
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return min(tokens * per_token, free // 4)
-
-
-def _shared_memory(scratch: str) -> list[Path]:
-    """The named shared memory of the processes that were started with this scratch folder in their environment."""
-    found = set()
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"VLLM_RPC_BASE_PATH={scratch}".encode() in (process / "environ").read_bytes().split(b"\0"):
-                lines = (process / "maps").read_text().splitlines()
-                found |= {line.split(maxsplit=5)[5] for line in lines if "/dev/shm/psm_" in line}
-        except OSError:  # ended meanwhile, or somebody else's
-            continue
-    return [Path(file) for file in sorted(found) if not file.endswith("(deleted)")]
-
-
-@contextlib.contextmanager
-def _environment(scratch: str, debug: bool) -> Iterator[Any]:
-    """The environment that vLLM's processes start with; ours is put back, also from what vLLM sets itself."""
-    before = dict(os.environ)
-    os.environ.update(
-        VLLM_RPC_BASE_PATH=scratch,
-        TMPDIR=scratch,
-        VLLM_NO_USAGE_STATS="1",
-        DO_NOT_TRACK="1",
-        HF_HUB_OFFLINE="1",
-        TOKENIZERS_PARALLELISM="false",
-        VLLM_LOGGING_LEVEL="DEBUG" if debug else "ERROR",
-    )
-    if not debug:
-        os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning")
-    try:
-        yield os.environ
-    finally:
-        os.environ.clear()
-        os.environ.update(before)

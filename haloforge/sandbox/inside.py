@@ -22,6 +22,8 @@ BY_CPU, BY_WALL, BY_MEMORY, BY_OUTPUT, BY_VIOLATION = 1, 2, 3, 4, 5
 SPARE_ADDRESS_SPACE = 64 << 20
 """Code, libraries and stacks. Reserved memory is not used memory, so the address space may be twice the limit,
 plus this; what is resident is watched."""
+BUSY_FACTOR = 5
+"""Waiting for a processor that others use is no idling; it ends after so many wall limits."""
 TICK_S = 1.0 / posix.sysconf("SC_CLK_TCK")
 PAGE = posix.sysconf("SC_PAGE_SIZE")
 SIGSYS = 31
@@ -136,9 +138,13 @@ def others(weak: bool) -> list[int]:
     return found
 
 
-def measure(pids: list[int]) -> tuple[float, int]:
-    """(CPU seconds, resident bytes) of living processes; CPU time includes the children they waited for."""
+def measure(pids: list[int]) -> tuple[float, int, bool]:
+    """(CPU seconds, resident bytes, whether one runs or waits for a processor or a disk) of living processes.
+
+    CPU time includes the children that they waited for.
+    """
     ticks = pages = 0
+    busy = False
     for pid in pids:
         try:
             fd = posix.open(f"/proc/{pid}/stat", posix.O_RDONLY)
@@ -148,7 +154,8 @@ def measure(pids: list[int]) -> tuple[float, int]:
             continue
         ticks += int(fields[11]) + int(fields[12]) + int(fields[13]) + int(fields[14])
         pages += int(fields[21])
-    return ticks * TICK_S, pages * PAGE
+        busy = busy or fields[0] in (b"R", b"D")
+    return ticks * TICK_S, pages * PAGE, busy
 
 
 def proportional(pids: list[int]) -> int:
@@ -208,6 +215,8 @@ def run(
     poller.register(control, 0)  # hang-up of the host only
     cores = posix.cpu_count() or 1
     ending = peak = 0
+    idle_s = last_cpu = 0.0
+    last_look = start
     pause_s = 0.01
     while not ending:
         for fd, _ in poller.poll(max(1, int(pause_s * 1000))):
@@ -217,20 +226,23 @@ def run(
         if ending:
             break
         pids = others(weak)
-        live_cpu, resident = measure(pids)
+        live_cpu, resident, busy = measure(pids)
         cpu = live_cpu + reaped_cpu() - cpu_before
-        wall = time.monotonic() - start
+        now = time.monotonic()
+        if not busy and cpu <= last_cpu:
+            idle_s += now - last_look
+        last_cpu, last_look = cpu, now
         if resident > memory and len(pids) > 1:
             resident = proportional(pids) or resident
         peak = max(peak, resident)
         if cpu >= cpu_limit:
             ending = BY_CPU
-        elif wall >= wall_limit:
+        elif idle_s >= wall_limit or now - start >= BUSY_FACTOR * wall_limit:
             ending = BY_WALL
         elif resident > memory:
             ending = BY_MEMORY
         # The tree cannot use up what it has left before the next look; memory is looked at every 20 ms.
-        pause_s = min(0.02, max(0.002, (cpu_limit - cpu) / cores), max(0.002, wall_limit - wall))
+        pause_s = min(0.02, max(0.002, (cpu_limit - cpu) / cores), max(0.002, wall_limit - idle_s))
     posix.close(handle)
     if ending > 0:
         try:  # noqa: SIM105

@@ -20,7 +20,8 @@ class Limits:
     cpu_s: float = 10.0
     """CPU seconds, user and system, summed over the process tree."""
     wall_s: float = 30.0
-    """Seconds by the clock; the backstop for programs that sleep."""
+    """Seconds by the clock that a run may idle, all its processes asleep; busy, or waiting for a processor that
+    others use, it may take five times as long."""
     memory_bytes: int = 512 * MIB
     """Resident memory of the process tree; address space per process is capped at twice this plus 64 MiB."""
     output_bytes: int = 16 * MIB

@@ -138,8 +138,8 @@ class Verifier:
 
 
 def wall_limit_s(cpu_limit_s: float) -> float:
-    """Seconds by the clock that a program with this CPU limit may take; generous, for machines that others use."""
-    return 2 * cpu_limit_s + 3
+    """Seconds that a program with this CPU limit may idle (see Limits.wall_s)."""
+    return cpu_limit_s + 2
 
 
 def printable(text: str | bytes, most: int = _SHOWN) -> str:

@@ -24,9 +24,6 @@ from haloforge.verifiers.languages import LANGUAGES, Language, compiler_path
 COMPILE_LIMITS = Limits(memory_bytes=1536 * MIB, output_bytes=32 * MIB, processes=32, disk_bytes=128 * MIB)
 RUN_OUTPUT_BYTES = 16 * MIB
 RUN_PROCESSES = 32
-IDLE_SHARE = 0.5
-"""A wall-clock time-out of a program that used less of its CPU limit than this is confirmed once."""
-
 _STATUS_OF_ENDING = {
     sandbox.CPU_LIMIT: r.TIMEOUT,
     sandbox.WALL_LIMIT: r.TIMEOUT,
@@ -106,7 +103,7 @@ class ProgramVerifier(Verifier):
     ) -> VerifyResult:
         cflags = shlex.split(task.cflags or "") if task else []
         build = language.build(code, cflags, self.warn)
-        limits = replace(COMPILE_LIMITS, cpu_s=self.compile_cpu_s, wall_s=6 * self.compile_cpu_s)
+        limits = replace(COMPILE_LIMITS, cpu_s=self.compile_cpu_s, wall_s=wall_limit_s(self.compile_cpu_s))
         with self.box({language.source: code}, limits) as box:
             built = box.run(build)
             tally.cpu_s += built.cpu_s
@@ -182,8 +179,7 @@ class ProgramVerifier(Verifier):
             processes=RUN_PROCESSES,
         )
         outcome = self._timed(box, language, stdin, limits, tally)
-        if outcome.ended_by == sandbox.WALL_LIMIT and outcome.cpu_s < IDLE_SHARE * cpu_s:
-            # An idle program, or a busy machine: only a second look tells.
+        if outcome.ended_by == sandbox.WALL_LIMIT:  # an idle program, or a busy machine: a second look
             outcome = self._timed(box, language, stdin, limits, tally)
         status, details = _status(outcome, limits)
         if outcome.ended_by and not tally.status:
@@ -259,7 +255,7 @@ def _status(outcome: Outcome, limits: Limits) -> tuple[str, str]:
     if outcome.ended_by:
         words = {
             sandbox.CPU_LIMIT: f"used more than {limits.cpu_s:g} s of CPU time",
-            sandbox.WALL_LIMIT: f"did not end within {limits.wall_s:g} s ({outcome.cpu_s:.2f} s of CPU time)",
+            sandbox.WALL_LIMIT: f"did not end, idle for {limits.wall_s:g} s ({outcome.cpu_s:.2f} s of CPU time)",
             sandbox.MEMORY_LIMIT: f"used more than {limits.memory_bytes // MIB} MB",
             sandbox.OUTPUT_LIMIT: f"wrote more than {limits.output_bytes // MIB} MB",
             sandbox.VIOLATION: "broke out of its limits",

@@ -69,11 +69,21 @@ def task_sets(recipe: Recipe) -> dict[str, list[Prompt]]:
     return sets
 
 
+def data_files(recipe: Recipe) -> dict[str, str]:
+    """The texts of the JSONL files by name; no prompt of a task set occurs in the corpus."""
+    sets = task_sets(recipe)
+    taken = {prompt.text for prompts in sets.values() for prompt in prompts}
+    rows = corpus(derive(recipe.seed, "corpus"), recipe.rows, without=taken)
+    texts = {f"{name}.jsonl": _lines([prompt_row(prompt) for prompt in prompts]) for name, prompts in sets.items()}
+    return {**texts, "corpus.jsonl": _lines(rows)}
+
+
 class Practice:
     """The practice data and base under `home`/practice, made once per recipe."""
 
     def __init__(self, home: Path, recipe: Recipe | None = None) -> None:
         self.recipe = recipe or Recipe()
+        self.files = data_files(self.recipe)
         self.folder = home / "practice" / self.digest
 
     @property
@@ -83,15 +93,6 @@ class Practice:
 
     def is_built(self) -> bool:
         return (self.base / "config.json").is_file()
-
-    @cached_property
-    def files(self) -> dict[str, str]:
-        """The texts of the JSONL files; no prompt of a task set occurs in the corpus."""
-        sets = task_sets(self.recipe)
-        taken = {prompt.text for prompts in sets.values() for prompt in prompts}
-        rows = corpus(derive(self.recipe.seed, "corpus"), self.recipe.rows, without=taken)
-        texts = {f"{name}.jsonl": _lines([prompt_row(prompt) for prompt in prompts]) for name, prompts in sets.items()}
-        return {**texts, "corpus.jsonl": _lines(rows)}
 
     @cached_property
     def record(self) -> dict[str, object]:

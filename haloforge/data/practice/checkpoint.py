@@ -29,7 +29,7 @@ SHAPE: dict[str, Any] = {
     "num_key_value_heads": 6,
     "max_position_embeddings": 256,
     "tie_word_embeddings": True,
-    "initializer_range": 0.02,
+    "initializer_range": 0.06,
     "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
 }
 

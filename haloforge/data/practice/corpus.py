@@ -67,14 +67,14 @@ def _choice(rng: random.Random, forms: int) -> int:
 def corpus(seed: int, rows: int, without: Collection[str]) -> list[Row]:
     """`rows` solutions, kinds in turn and then shuffled; no prompt of `without` occurs."""
     rng = random.Random(seed)
-    free = {
-        kind.name: [pair for pair in kind.pairs() if kind.prompt_text(*pair) not in without] for kind in KINDS
-    }
+    pairs = {kind.name: kind.pairs() for kind in KINDS}
     found: list[Row] = []
-    for number in range(rows):
-        kind = KINDS[number % len(KINDS)]
-        a, b = rng.choice(free[kind.name])
-        code, flaw = solution(rng, kind, a, b)
-        found.append(Row(prompt=kind.prompt_text(a, b), completion=code, kind=kind.name, flaw=flaw))
+    while len(found) < rows:
+        kind = KINDS[len(found) % len(KINDS)]
+        a, b = rng.choice(pairs[kind.name])
+        text = kind.prompt_text(a, b)
+        if text not in without:
+            code, flaw = solution(rng, kind, a, b)
+            found.append(Row(prompt=text, completion=code, kind=kind.name, flaw=flaw))
     rng.shuffle(found)
     return found

@@ -23,13 +23,20 @@ log = logging.getLogger("haloforge")
 
 
 @dataclass(frozen=True)
+class Node:
+    id: str
+    ip: str
+    cpus: int
+
+
+@dataclass(frozen=True)
 class Cluster:
     namespace: str
     dashboard: str | None
-    cpus: int
+    free_cpus: int
     """CPUs of all nodes that nothing holds."""
-    node_cpus: int
-    """CPUs of the driver's node."""
+    nodes: tuple[Node, ...]
+    """The living nodes, the driver's first."""
 
 
 @contextmanager
@@ -62,16 +69,24 @@ def connect(run: str) -> Iterator[Cluster]:
         log.info(
             "Ray: %s; dashboard: %s", "the cluster that is running" if joined else "started here", dashboard or "none"
         )
-        here = ray.get_runtime_context().get_node_id()
-        node = next(n for n in ray.nodes() if n["NodeID"] == here)
-        yield Cluster(
-            namespace=namespace,
-            dashboard=dashboard,
-            cpus=int(ray.available_resources().get("CPU", 0)),
-            node_cpus=int(node["Resources"].get("CPU", 0)),
-        )
+        yield Cluster(namespace, dashboard, int(ray.available_resources().get("CPU", 0)), _nodes())
     finally:
         ray.shutdown()
+
+
+def _nodes() -> tuple[Node, ...]:
+    here = ray.get_runtime_context().get_node_id()
+    nodes = [
+        Node(n["NodeID"], n["NodeManagerAddress"], int(n["Resources"].get("CPU", 0))) for n in ray.nodes() if n["Alive"]
+    ]
+    return tuple(sorted(nodes, key=lambda n: (n.id != here, n.ip)))
+
+
+def on_node(node: Node) -> dict[str, Any]:
+    """Options of an actor that must run on this node."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node.id, soft=False)}
 
 
 def check_code(actor: str, described: dict[str, Any]) -> None:

@@ -7,9 +7,9 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from actors.cluster import Cluster
+from actors.cluster import Cluster, on_node
 from actors.generator import RaySampler
-from actors.placement import CpuPlan, plan_cpus
+from actors.placement import CpuPlan, plan_cpus, spread
 from actors.pool import VerifierPool
 from actors.trainer import RayLearner
 from haloforge import models
@@ -24,19 +24,26 @@ log = logging.getLogger("haloforge")
 
 def plan(cluster: Cluster, config: RaftConfig) -> CpuPlan:
     """The run's share of the cluster's CPUs; raises BadInput where they do not suffice."""
-    cpus = plan_cpus(cluster.cpus, cluster.node_cpus, config.placement.generator_threads, config.verifiers.count)
+    here = cluster.nodes[0].cpus
+    cpus = plan_cpus(cluster.free_cpus, here, config.placement.generator_threads, config.verifiers.count)
     log.info("CPUs: generator %d, verifiers %d", cpus.generator_threads, cpus.verifiers)
     return cpus
 
 
 @asynccontextmanager
 async def crew(
-    config: RaftConfig, base: str, cpus: CpuPlan
+    cluster: Cluster, config: RaftConfig, base: str, cpus: CpuPlan
 ) -> AsyncIterator[tuple[RaySampler, VerifierPool, RayLearner]]:
-    """Start generator, verifiers and trainer, wait until all are ready, and close them afterwards."""
-    sampler = RaySampler(engine_settings(config, base, cpus), cpus.generator_threads)
-    learner = RayLearner(learner_settings(config, base, cpus), update_plan(config))
-    judge = VerifierPool(cpus.verifiers, config.verifier.type, verifier_arguments(config))
+    """Start generator, verifiers and trainer, wait until all are ready, and close them afterwards.
+
+    Generator and trainer run on the driver's node, verifiers wherever a CPU is left.
+    """
+    here = on_node(cluster.nodes[0])
+    sampler = RaySampler(engine_settings(config, base, cpus), cpus.generator_threads, here)
+    learner = RayLearner(learner_settings(config, base, cpus), update_plan(config), here)
+    free = [n.cpus - (cpus.generator_threads if n is cluster.nodes[0] else 0) for n in cluster.nodes]
+    places = [cluster.nodes[i] for i in spread(cpus.verifiers, free)]
+    judge = VerifierPool(places, config.verifier.type, verifier_arguments(config))
     _, _, verifiers = await asyncio.gather(sampler.start(), learner.start(), judge.start())
     log.info("ready: engine, trainer, %d verifiers (sandbox level %s)", len(verifiers), verifiers[0]["level"])
     yield sampler, judge, learner

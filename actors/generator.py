@@ -87,9 +87,10 @@ class GeneratorActor:
 class RaySampler:
     """The loop's Sampler, in a generator actor."""
 
-    def __init__(self, settings: EngineSettings, threads: int) -> None:
+    def __init__(self, settings: EngineSettings, threads: int, place: dict[str, Any]) -> None:
         name = leash.token()
         options = {
+            **place,
             "name": NAME,
             "num_cpus": threads,
             "max_concurrency": 10_000,  # one call per request in flight; the driver bounds them

@@ -7,6 +7,7 @@ own, because it works while the generator rests.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from haloforge.errors import BadInput
@@ -40,3 +41,14 @@ def plan_cpus(cluster_cpus: int, node_cpus: int, threads: int | None, verifiers:
             "verifiers.count"
         )
     return CpuPlan(generator_threads=asked, verifiers=count, trainer_threads=node_cpus)
+
+
+def spread(count: int, free: Sequence[int]) -> list[int]:
+    """Node index of each of `count` verifiers: always the node with the most CPUs left, the first where equal."""
+    left = list(free)
+    chosen = []
+    for _ in range(count):
+        node = max(range(len(left)), key=lambda n: (left[n], -n))
+        left[node] -= 1
+        chosen.append(node)
+    return chosen

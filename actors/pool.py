@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
 from actors.calls import answer
-from actors.cluster import check_code
+from actors.cluster import Node, check_code, on_node
 from actors.verifier import VerifierActor
 from haloforge.records import INFRA_ERROR, Prompt, Sample, VerifyResult
 
@@ -26,59 +26,62 @@ ATTEMPTS = 3
 class VerifierPool:
     """The loop's Judge, on verifier actors spread over the cluster."""
 
-    def __init__(self, count: int, kind: str, arguments: dict[str, Any]) -> None:
-        self.slots = count * PIPELINED
-        self._kind, self._arguments = kind, arguments
+    def __init__(self, places: Sequence[Node], kind: str, arguments: dict[str, Any]) -> None:
+        """One verifier per entry of `places`, on that node."""
+        self.slots = len(places) * PIPELINED
+        self._kind, self._arguments, self._places = kind, arguments, places
+        self._names = [f"verifier@{node.ip}-{n}" for n, node in enumerate(places)]
+        self._lives = [0] * len(places)
+        self._actors = [self._start(n) for n in range(len(places))]
+        self._busy = dict.fromkeys(self._names, 0.0)
         self._free: asyncio.Queue[int] = asyncio.Queue()
-        self._actors = [self._start(slot) for slot in range(count)]
-        self._busy: dict[str, float] = defaultdict(float)
-        for slot in list(range(count)) * PIPELINED:
-            self._free.put_nowait(slot)
+        for n in list(range(len(places))) * PIPELINED:
+            self._free.put_nowait(n)
 
-    def _start(self, slot: int) -> Any:
-        options = {"num_cpus": 1, "scheduling_strategy": "SPREAD", "max_concurrency": 1}
-        return ray.remote(VerifierActor).options(**options).remote(self._kind, self._arguments, slot)
+    def _start(self, n: int) -> Any:
+        # A name stays taken until Ray has seen its holder's end, so a replacement gets one of its own.
+        name = self._names[n] + (f"-{self._lives[n]}" if self._lives[n] else "")
+        self._lives[n] += 1
+        options = {**on_node(self._places[n]), "name": name, "num_cpus": 1, "max_concurrency": 1}
+        return ray.remote(VerifierActor).options(**options).remote(self._kind, self._arguments, n)
 
     async def start(self) -> list[dict[str, Any]]:
         """Wait until all have come up; returns what each says of itself."""
         described = await asyncio.gather(
-            *(answer(a.describe.remote(), f"verifier {i}") for i, a in enumerate(self._actors))
+            *(answer(a.describe.remote(), n) for a, n in zip(self._actors, self._names, strict=True))
         )
-        for i, one in enumerate(described):
-            check_code(f"verifier {i}", one)
+        for name, one in zip(self._names, described, strict=True):
+            check_code(name, one)
         return described
 
     async def judge(self, sample: Sample, prompt: Prompt) -> VerifyResult:
         """A verdict; a fault of ours is tried again on another verifier, then it is `infra_error`."""
         fault = ""
         for _ in range(ATTEMPTS):
-            slot = await self._free.get()
-            actor = self._actors[slot]
+            n = await self._free.get()
+            actor, name = self._actors[n], self._names[n]
             try:
                 call = actor.verify.options(name=f"verify · cycle {sample.cycle}")
                 result, seconds = await call.remote(sample, prompt)
-                self._busy[f"verifier-{slot}"] += seconds
+                self._busy[name] += seconds
                 if result.status != INFRA_ERROR:
                     return result
                 fault = result.error or result.details
             except RayActorError as e:
-                fault = f"verifier {slot} died: {e}"
-                self._replace(slot, actor)
+                fault = f"{name} died: {e}"
+                self._replace(n, actor)
             except RayTaskError as e:
-                fault = f"verifier {slot} failed: {e.cause!r}"
+                fault = f"{name} failed: {e.cause!r}"
             finally:
-                self._free.put_nowait(slot)
+                self._free.put_nowait(n)
             log.warning("verifying %s: %s; trying again", sample.id, fault)
         return VerifyResult(
             success=False, reward=None, status=INFRA_ERROR, error=fault, details="lost to a fault of ours"
         )
 
-    def _replace(self, slot: int, dead: Any) -> None:
-        if self._actors[slot] is dead:  # the other sample that it held comes here too
-            self._actors[slot] = self._start(slot)
+    def _replace(self, n: int, dead: Any) -> None:
+        if self._actors[n] is dead:  # the other sample that it held comes here too
+            self._actors[n] = self._start(n)
 
     def busy_seconds(self) -> dict[str, float]:
         return dict(self._busy)
-
-    async def statuses(self) -> list[dict[str, Any]]:
-        return await asyncio.gather(*(answer(a.status.remote(), f"verifier {i}") for i, a in enumerate(self._actors)))

@@ -126,9 +126,14 @@ async def train_in_actor(job: SftJob, into: Path, on_log: Callable[[LogRow], Non
 class RayLearner:
     """The loop's Learner, in a trainer actor. It takes no CPU of its own: it works while the generator rests."""
 
-    def __init__(self, settings: LearnerSettings, plan: UpdatePlan) -> None:
+    def __init__(self, settings: LearnerSettings, plan: UpdatePlan, place: dict[str, Any]) -> None:
         self._plan = plan
-        options = {"name": NAME, "num_cpus": 0, "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(settings.threads)}}}
+        options = {
+            **place,
+            "name": NAME,
+            "num_cpus": 0,
+            "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(settings.threads)}},
+        }
         self._actor = ray.remote(TrainerActor).options(**options).remote(settings)
 
     async def start(self) -> dict[str, Any]:

@@ -67,7 +67,7 @@ async def measure(rounds: int, prompts: int) -> None:
     with tempfile.TemporaryDirectory() as scratch, connect("bench") as cluster:
         cpus = plan(cluster, config)
         base = (await practice_base(prepared, cpus)).base_dir
-        async with crew(config, base, cpus) as (sampler, judge, learner):
+        async with crew(cluster, config, base, cpus) as (sampler, judge, learner):
             chosen = dict(islice(prepared.prompts.items(), prompts))
             times: dict[str, list[float]] = {"generate": [], "verify": [], "both": []}
             swaps: list[float] = []

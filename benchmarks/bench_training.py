@@ -21,6 +21,14 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from haloforge.training import (
+    Learner,
+    LearnerSettings,
+    UpdatePlan,
+    plan_steps,
+)  # before torch: it sets how threads wait
+from haloforge.training.plan import batch_order
+
 BATCH = 8
 PLAN_LR = 1e-3
 
@@ -67,7 +75,6 @@ def steps_by_hand(base: Path, examples: list[Any], order: list[list[int]]) -> li
 
 def steps_by_learner(base: Path, examples: list[Any], order: list[list[int]], threads: int) -> list[float]:
     """Seconds between the ends of the learner's steps, everything between them included."""
-    from haloforge.training import Learner, LearnerSettings, UpdatePlan, plan_steps
     from haloforge.training.fitting import fit
 
     learner = Learner(LearnerSettings(str(base), method="full", dtype="float32", threads=threads))
@@ -97,7 +104,6 @@ def main() -> None:
     import torch
     from transformers.utils import logging
 
-    from haloforge.training.plan import UpdatePlan, batch_order, plan_steps
     from tests.tiny_models import build_model
 
     logging.disable_progress_bar()

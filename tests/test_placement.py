@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from actors.placement import plan_cpus
+from actors.placement import plan_cpus, spread
 from haloforge.errors import BadInput
 
 
@@ -38,3 +38,11 @@ def test_the_sum_never_exceeds_the_cluster_and_what_is_typed_is_obeyed():
             assert plan.generator_threads <= node
             assert threads in (None, plan.generator_threads)
             assert verifiers in (None, plan.verifiers)
+
+
+def test_verifiers_go_where_most_cpus_are_left():
+    assert spread(5, [1, 4]) == [1, 1, 1, 0, 1]
+    for free in itertools.product(range(5), repeat=3):
+        for count in range(sum(free) + 1):
+            places = spread(count, free)
+            assert all(places.count(n) <= free[n] for n in range(3)), "never more on a node than it has free"

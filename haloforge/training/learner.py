@@ -7,8 +7,7 @@ Not here: what is trained on, and where the folders travel.
 
 from __future__ import annotations
 
-import json
-import shutil
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,10 +19,15 @@ from haloforge.errors import BadInput, LossNotFinite
 from haloforge.models import is_complete_adapter, require_model
 from haloforge.records import TrainingExample
 from haloforge.rendering import load_tokenizer
+from haloforge.training.folders import write_adapter, write_model, written_aside
 from haloforge.training.plan import UpdatePlan, batch_order, plan_steps
 
 if TYPE_CHECKING:
     import torch
+
+# Threads that wait must sleep: spinning ones, on cores that others use too, slow torch down many times over.
+# Read when torch is loaded, so it counts only where this module comes first.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 SCORING_LOGITS = 2**26
 """Logits (tokens × vocabulary) of one scoring batch, 256 MiB in float32."""
@@ -162,7 +166,9 @@ class Learner:
 
     def save(self, out_dir: str | Path) -> None:
         """Write what is there now, untrained, as `update` would."""
-        self._write(Path(out_dir))
+        write = write_adapter if self.settings.method == "lora" else write_model
+        with written_aside(Path(out_dir)) as folder:
+            write(self._model, folder, self.settings.model_dir, self.settings.dtype)
 
     def adapter_tensors(self) -> dict[str, torch.Tensor]:
         """The current adapter as PEFT names and stores it: float32 CPU copies."""
@@ -226,7 +232,9 @@ class Learner:
         weight_change = self._change_since(before)
         if self.settings.method == "lora":
             self._previous = before
-        self._write(Path(out_dir))
+        write = write_adapter if self.settings.method == "lora" else write_model
+        with written_aside(Path(out_dir)) as folder:
+            write(self._model, folder, self.settings.model_dir, self.settings.dtype)
         return UpdateReport(
             optimizer_steps=steps.steps,
             epochs=steps.epochs,
@@ -384,46 +392,3 @@ class Learner:
 
             for _, p in self._weights():
                 p.data.copy_(p.data.to(torch.bfloat16))
-
-    def _write(self, out: Path) -> None:
-        """Write aside, then rename; a folder that was there is replaced."""
-        out.parent.mkdir(parents=True, exist_ok=True)
-        aside, old = out.with_name(f".{out.name}.partial"), out.with_name(f".{out.name}.old")
-        for leftover in (aside, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        if self.settings.method == "lora":
-            self._write_adapter(aside)
-        else:
-            self._write_model(aside)
-        if out.exists():
-            out.rename(old)
-        aside.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
-
-    def _write_adapter(self, folder: Path) -> None:
-        self._model.peft_config["default"].base_model_name_or_path = self.settings.model_dir
-        self._model.save_pretrained(str(folder), save_embedding_layers=False)
-        (folder / "README.md").unlink(missing_ok=True)  # a form for the hub, not filled in
-        # PEFT writes sets in hash order; the same adapter shall be the same bytes.
-        file = folder / "adapter_config.json"
-        config = json.loads(file.read_text(encoding="utf-8"))
-        for name, value in config.items():
-            if name.endswith("modules") and isinstance(value, list):
-                config[name] = sorted(value)
-        file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-    def _write_model(self, folder: Path) -> None:
-        import torch
-
-        dtype = getattr(torch, self.settings.dtype)
-        state = {name: tensor.to(dtype) for name, tensor in self._model.state_dict().items()}
-        self._model.save_pretrained(str(folder), state_dict=state)
-        # Configuration, tokenizer and remote code are the base's own files; only the weights and their dtype are new.
-        for file in Path(self.settings.model_dir).iterdir():
-            kept = file.is_file() and file.suffix in (".json", ".txt", ".jinja", ".model", ".py")
-            if kept and not file.name.endswith(".index.json"):
-                shutil.copyfile(file, folder / file.name)
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config.pop("torch_dtype", None)
-        config["dtype"] = self.settings.dtype
-        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

@@ -15,6 +15,7 @@ from actors.trainer import RayLearner
 from haloforge import models
 from haloforge.config import RaftConfig
 from haloforge.generation.engine import EngineSettings
+from haloforge.models import StartPoint
 from haloforge.preparation import verifier_arguments
 from haloforge.training.learner import LearnerSettings
 from haloforge.training.plan import UpdatePlan
@@ -32,15 +33,15 @@ def plan(cluster: Cluster, config: RaftConfig) -> CpuPlan:
 
 @asynccontextmanager
 async def crew(
-    cluster: Cluster, config: RaftConfig, base: str, cpus: CpuPlan
+    cluster: Cluster, config: RaftConfig, start: StartPoint, cpus: CpuPlan
 ) -> AsyncIterator[tuple[RaySampler, VerifierPool, RayLearner]]:
     """Start generator, verifiers and trainer, wait until all are ready, and close them afterwards.
 
     Generator and trainer run on the driver's node, verifiers wherever a CPU is left.
     """
     here = on_node(cluster.nodes[0])
-    sampler = RaySampler(engine_settings(config, base, cpus), cpus.generator_threads, here)
-    learner = RayLearner(learner_settings(config, base, cpus), update_plan(config), here)
+    sampler = RaySampler(engine_settings(config, start, cpus), cpus.generator_threads, here)
+    learner = RayLearner(learner_settings(config, start.base_dir, cpus), update_plan(config), here)
     free = [n.cpus - (cpus.generator_threads if n is cluster.nodes[0] else 0) for n in cluster.nodes]
     places = [cluster.nodes[i] for i in spread(cpus.verifiers, free)]
     judge = VerifierPool(places, config.verifier.type, verifier_arguments(config))
@@ -50,15 +51,20 @@ async def crew(
     await asyncio.gather(sampler.close(), learner.close())
 
 
-def engine_settings(config: RaftConfig, base: str, cpus: CpuPlan) -> EngineSettings:
+def engine_settings(config: RaftConfig, start: StartPoint, cpus: CpuPlan) -> EngineSettings:
+    """The adapter that the run starts from has its own rank and modules; `lora:` counts only without one."""
     generation = config.generation
+    rank, modules = config.lora.r, config.lora.target_modules
+    if start.adapter_dir:
+        rank, modules = models.adapter_shape(start.adapter_dir)
     return EngineSettings(
-        model_dir=base,
+        model_dir=start.base_dir,
         dtype=generation.dtype,
-        max_model_len=generation.max_model_len or models.context_length(base) or 4096,
+        max_model_len=generation.max_model_len or models.context_length(start.base_dir) or 4096,
         max_num_seqs=generation.batch_size * config.raft.samples_per_prompt,
         threads=cpus.generator_threads,
-        max_lora_rank=config.lora.r,
+        max_lora_rank=rank,
+        lora_modules=modules,
         gpu_memory_utilization=generation.gpu_memory_utilization,
         kv_cache_memory_bytes=int(generation.kv_cache_gib * 2**30),
         trust_remote_code=config.model.trust_remote_code,

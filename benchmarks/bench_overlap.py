@@ -66,8 +66,8 @@ async def measure(rounds: int, prompts: int) -> None:
     prepared = prepare(config)
     with tempfile.TemporaryDirectory() as scratch, connect("bench") as cluster:
         cpus = plan(cluster, config)
-        base = (await practice_base(prepared, cpus)).base_dir
-        async with crew(cluster, config, base, cpus) as (sampler, judge, learner):
+        start = await practice_base(prepared, cpus)
+        async with crew(cluster, config, start, cpus) as (sampler, judge, learner):
             chosen = dict(islice(prepared.prompts.items(), prompts))
             times: dict[str, list[float]] = {"generate": [], "verify": [], "both": []}
             swaps: list[float] = []
@@ -77,7 +77,7 @@ async def measure(rounds: int, prompts: int) -> None:
                 run_folder.open()
                 run = Run(config, run_folder, chosen, {}, sampler, judge, learner, cache=VerdictCache())
                 requests: Iterator[SampleRequest] = training_requests(run, cycle)
-                start = time.monotonic()
+                began = time.monotonic()
                 judged, _ = await generate_and_verify(run, cycle, requests, chosen, TRAINING_FILES)
                 times[name].append(time.monotonic() - start)
                 run_folder.close()
@@ -90,9 +90,9 @@ async def measure(rounds: int, prompts: int) -> None:
             examples = [training_example(sample) for sample in list(first.values())[:64]]
             await learner.update(examples, config.training.learning_rate, 0, 1, adapter)
             for round_ in range(1, rounds + 1):
-                start = time.monotonic()
+                began = time.monotonic()
                 await sampler.load_adapter(adapter, round_)
-                swaps.append(time.monotonic() - start)
+                swaps.append(time.monotonic() - began)
                 await sampler.drop_previous()
                 samples = await one(round_, "generate", sampler, AtOnce())
                 await one(round_, "verify", Recorded(samples, sampler), judge)

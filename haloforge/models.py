@@ -100,6 +100,19 @@ def is_complete_adapter(folder: str | Path) -> bool:
     return bool(config.get("peft_type")) and _whole_safetensors(folder / "adapter_model.safetensors")
 
 
+def adapter_shape(folder: str | Path) -> tuple[int, tuple[str, ...]]:
+    """Rank and target modules of an adapter folder.
+
+    Raises:
+        BadInput: it is no LoRA adapter, or names its modules by a pattern.
+    """
+    config = _json(Path(folder) / "adapter_config.json")
+    rank, modules = config.get("r"), config.get("target_modules")
+    if not isinstance(rank, int) or not isinstance(modules, list):
+        raise BadInput(f"{folder} is not a LoRA adapter with r and a list of target_modules in adapter_config.json")
+    return rank, tuple(sorted(modules))
+
+
 def context_length(model_dir: str | Path) -> int | None:
     """The longest sequence, in tokens, that the model's config.json allows; None where it names no limit."""
     config = _json(Path(model_dir) / "config.json")

@@ -19,6 +19,8 @@ from haloforge.errors import SwapNotProved
 
 NOISE_FACTOR = 1.5
 """(b) holds up to this many times the noise of cycle 0."""
+NOISE_FLOOR = 1e-6
+"""In nats per token. In float32 the two programs agree to 4e-7, and less than this is rounding, not a measurement."""
 SIGNAL_FACTOR = 2.0
 """(b) is asked only where the trainer's own two scores differ by this many times the noise."""
 
@@ -101,13 +103,15 @@ def judge_swap(exact: ExactReport, engine: Scores, trainer_new: Scores, trainer_
     Args:
         exact: comparison of the served tensors with the file that the trainer wrote.
         engine, trainer_new, trainer_old: scores of the same tokens, in the same order.
-        noise: `rms_difference(engine, trainer)` at cycle 0, where both hold the same weights.
+        noise: `rms_difference(engine, trainer)` at cycle 0, where both hold the same weights; at least NOISE_FLOOR
+            is assumed.
 
     Raises:
         SwapNotProved: which part failed, with its figures.
         ValueError: the scores are not of the same tokens.
     """
     judge_exact(exact)
+    noise = max(noise, NOISE_FLOOR)
     tokens = sum(map(len, engine))
     rms_new = rms_difference(engine, trainer_new)
     rms_old = rms_difference(engine, trainer_old)

@@ -123,7 +123,7 @@ async def drive(config: RaftConfig, prepared: Prepared, folder: RunFolder) -> No
         start = prepared.start or await practice_base(prepared, cpus)
         folder.statistics["run"]["base"] = start.base_dir
         adapter = Path(start.adapter_dir) if start.adapter_dir else None
-        async with crew(cluster, config, start.base_dir, cpus) as (sampler, judge, learner):
+        async with crew(cluster, config, start, cpus) as (sampler, judge, learner):
             ports = (sampler, judge, learner)
             run = Run(config, folder, prepared.prompts, prepared.held_out, *ports, adapter, prepared.control_of)
             await run_raft(run)

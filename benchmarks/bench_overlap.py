@@ -79,7 +79,7 @@ async def measure(rounds: int, prompts: int) -> None:
                 requests: Iterator[SampleRequest] = training_requests(run, cycle)
                 began = time.monotonic()
                 judged, _ = await generate_and_verify(run, cycle, requests, chosen, TRAINING_FILES)
-                times[name].append(time.monotonic() - start)
+                times[name].append(time.monotonic() - began)
                 run_folder.close()
                 return {j.sample.id: j.sample for j in judged}
 

@@ -101,11 +101,18 @@ class SftActor:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
 
+def _environment(settings: LearnerSettings) -> dict[str, Any]:
+    # Threads that wait by spinning take the cores from whoever has work; must be set before torch is loaded.
+    variables = {"OMP_WAIT_POLICY": "PASSIVE"}
+    if settings.threads:
+        variables["OMP_NUM_THREADS"] = str(settings.threads)
+    return {"env_vars": variables}
+
+
 async def train_in_actor(job: SftJob, into: Path, on_log: Callable[[LogRow], None]) -> SftReport:
     """Run an SFT on a node of the cluster and bring its model to `into`; log rows arrive while it runs."""
     name = "sft-0"
-    environment = {"OMP_NUM_THREADS": str(job.settings.threads)} if job.settings.threads else {}
-    options = {"name": name, "num_cpus": 0, "max_concurrency": 2, "runtime_env": {"env_vars": environment}}
+    options = {"name": name, "num_cpus": 0, "max_concurrency": 2, "runtime_env": _environment(job.settings)}
     actor = ray.remote(SftActor).options(**options).remote()
     training = asyncio.ensure_future(answer(actor.train.options(name="sft").remote(job), name))
     seen = 0

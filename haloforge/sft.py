@@ -99,6 +99,7 @@ async def drive(config: SftConfig, base: Path, rows: list[Any], output: Path) ->
             gradient_accumulation_steps=training.gradient_accumulation_steps,
             warmup_ratio=training.warmup_ratio,
             scheduler="cosine",
+            min_steps=0,
             weight_decay=training.weight_decay,
             max_grad_norm=training.max_grad_norm,
             dataloader_num_workers=training.dataloader_num_workers,

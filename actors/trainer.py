@@ -139,7 +139,7 @@ class RayLearner:
             **place,
             "name": NAME,
             "num_cpus": 0,
-            "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(settings.threads)}},
+            "runtime_env": _environment(settings),
         }
         self._actor = ray.remote(TrainerActor).options(**options).remote(settings)
 

@@ -69,7 +69,7 @@ def place(tmp_path_factory):
     (place / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     finish(
         command(
-            place, "--model", "random", "--data", "data.jsonl", "--output", "sft", "--epochs", "60",
+            place, "--model", "random", "--data", "data.jsonl", "--output", "sft", "--epochs", "160",
             *(f"--set={s}" for s in (
                 "method=full", "training.bf16=false", "training.per_device_train_batch_size=8",
                 "training.gradient_accumulation_steps=1", "training.learning_rate=3e-3", "data.validation_split=0",

@@ -48,7 +48,12 @@ def connect(run: str) -> Iterator[Cluster]:
     """
     namespace = f"haloforge-{run}"
     joined = paths.in_job() or bool(os.environ.get("RAY_ADDRESS"))
-    options: dict[str, Any] = {"namespace": namespace, "log_to_driver": True, "logging_level": "WARNING"}
+    debug = log.isEnabledFor(logging.DEBUG)
+    options: dict[str, Any] = {
+        "namespace": namespace,
+        "log_to_driver": debug,  # the engine's own chatter
+        "logging_level": "INFO" if debug else "ERROR",
+    }
     if joined:
         if not paths.in_job():  # in a job the package or the installed one is there already
             options["runtime_env"] = {"py_modules": [str(Path(m.__path__[0])) for m in (haloforge, actors)]}

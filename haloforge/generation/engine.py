@@ -155,7 +155,7 @@ class VllmEngine:
                 except ValueError as e:
                     raise BadInput(f"vLLM refuses {s.model_dir} with these settings: {e}") from e
                 except RuntimeError as e:
-                    raise RunStopped(f"vLLM did not start on {s.model_dir}: {e} (its own log, above, says why)") from e
+                    raise RunStopped(f"vLLM did not start on {s.model_dir}: {e} (--debug shows its own log)") from e
                 self._shared_memory = shared_memory(self._scratch)
                 if on_cpu and s.lora:
                     await self._engine.collective_rpc("haloforge_use_dense_lora")

@@ -101,11 +101,17 @@ async def run_raft(run: Run) -> dict[str, Any]:
     await bring_back(run)
     await evaluate(run, 0)
     for cycle in range(1, run.config.raft.num_cycles + 1):
-        if complete(run, cycle):
-            log.info("Cycle %d already complete, skipping...", cycle)
-            continue
-        await run_cycle(run, cycle)
+        if not complete(run.folder, cycle):
+            await run_cycle(run, cycle)
     return run.folder.statistics
+
+
+def finished(folder: RunFolder, cycles: int) -> bool:
+    """Whether a run folder already holds all that a run of so many cycles would make; says what is complete."""
+    done = [cycle for cycle in range(1, cycles + 1) if complete(folder, cycle)]
+    for cycle in done:
+        log.info("Cycle %d already complete, skipping...", cycle)
+    return len(done) == cycles
 
 
 async def run_cycle(run: Run, cycle: int) -> None:
@@ -120,9 +126,9 @@ async def run_cycle(run: Run, cycle: int) -> None:
     stop_where_nothing_is_kept(run, cycle)
 
 
-def complete(run: Run, cycle: int) -> bool:
-    entry = run.folder.cycle(cycle)
-    return is_complete_adapter(run.folder.final(cycle)) and entry.get("complete", False)
+def complete(folder: RunFolder, cycle: int) -> bool:
+    measured = any(entry["cycle"] == cycle and entry.get("complete") for entry in folder.statistics["cycles"])
+    return measured and is_complete_adapter(folder.final(cycle))
 
 
 async def bring_back(run: Run) -> None:

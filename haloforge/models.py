@@ -6,6 +6,7 @@ Not here: loading weights, or fetching models from a hub.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,17 @@ def adapter_shape(folder: str | Path) -> tuple[int, tuple[str, ...]]:
     if not isinstance(rank, int) or not isinstance(modules, list):
         raise BadInput(f"{folder} is not a LoRA adapter with r and a list of target_modules in adapter_config.json")
     return rank, tuple(sorted(modules))
+
+
+def fingerprint(folder: str | Path) -> str:
+    """A digest of a model or adapter folder: its JSON files, and names and sizes of its weights (not read whole)."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(folder).iterdir()):
+        if file.suffix == ".json":
+            digest.update(f"{file.name}\0".encode() + file.read_bytes())
+        elif file.is_file():
+            digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+    return digest.hexdigest()[:16]
 
 
 def context_length(model_dir: str | Path) -> int | None:

@@ -18,7 +18,7 @@ from haloforge import paths
 from haloforge.config import RaftConfig, VerifierBlock
 from haloforge.data.practice.build import Practice
 from haloforge.errors import BadInput
-from haloforge.models import StartPoint, resolve_start_point
+from haloforge.models import StartPoint, fingerprint, resolve_start_point
 from haloforge.prompts import prompt_row, read_prompts
 from haloforge.records import Prompt
 from haloforge.seeds import derive
@@ -42,6 +42,14 @@ class Prepared:
     """None: the practice base, which is built once Ray runs."""
     control_of: Path | None
     """The run folder whose count of kept samples the control copies."""
+
+    @property
+    def start_digest(self) -> str:
+        """What the run starts from: the practice base's recipe, or the model's and adapter's files."""
+        if self.start is None:
+            assert self.practice is not None
+            return self.practice.digest
+        return " ".join(fingerprint(folder) for folder in (self.start.base_dir, self.start.adapter_dir) if folder)
 
     @property
     def prompts_digest(self) -> str:

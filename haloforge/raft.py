@@ -75,6 +75,7 @@ def train(
 
 def run_command(config_name: str | None, typed: dict[str, Any], fresh: bool) -> None:
     """Everything between the typed line and the exit code 0; all else is raised."""
+    from haloforge.loop import finished
     from haloforge.preparation import prepare
 
     file = paths.find_config(config_name) if config_name else None
@@ -88,7 +89,8 @@ def run_command(config_name: str | None, typed: dict[str, Any], fresh: bool) -> 
     folder.open()
     try:
         check_identity(folder, config, prepared)
-        asyncio.run(drive(config, prepared, folder))
+        if not finished(folder, config.raft.num_cycles):
+            asyncio.run(drive(config, prepared, folder))
     finally:
         folder.close()
     show_end(folder)
@@ -98,7 +100,7 @@ def check_identity(folder: RunFolder, config: RaftConfig, prepared: Prepared) ->
     """Refuse to continue a run that was another one, and say by which settings; then write what this one is."""
     from haloforge.versions import versions
 
-    now = {**schema.identity(config), "prompts_digest": prepared.prompts_digest}
+    now = {**schema.identity(config), "prompts_digest": prepared.prompts_digest, "start_digest": prepared.start_digest}
     before = folder.statistics["run"].get("identity")
     if before is not None and (changed := schema.differences(before, now)):
         raise BadInput(
@@ -118,7 +120,7 @@ async def drive(config: RaftConfig, prepared: Prepared, folder: RunFolder) -> No
     from actors.crew import crew, plan
     from haloforge.loop import Run, run_raft
 
-    with terminable(), connect(folder.path.name) as cluster:
+    with connect(folder.path.name) as cluster, terminable():  # after Ray, which sets handlers of its own
         cpus = plan(cluster, config)
         start = prepared.start or await practice_base(prepared, cpus)
         folder.statistics["run"]["base"] = start.base_dir

@@ -14,7 +14,7 @@ from haloforge.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, HaloforgeError
 log = logging.getLogger("haloforge")
 
 
-class Terminated(BaseException):
+class Terminated(Exception):
     """SIGTERM was received."""
 
 

@@ -11,7 +11,7 @@ import pytest
 from haloforge.config import RaftConfig
 from haloforge.errors import RunStopped, SwapNotProved
 from haloforge.ledger import RunFolder
-from haloforge.loop import Run, run_raft
+from haloforge.loop import Run, finished, run_raft
 from haloforge.proof import ExactReport
 from haloforge.records import INFRA_ERROR, VerifyResult
 from haloforge.terminal import first_of
@@ -116,6 +116,11 @@ def test_a_finished_run_does_nothing_and_more_cycles_go_on(tmp_path, caplog):
     statistics = play(make_run(tmp_path / "run", sampler, learner=learner, num_cycles=2))
     assert sampler.requests == []
     assert learner.updates == []
+    folder = RunFolder(tmp_path / "run")
+    folder.open()
+    assert finished(folder, 2)
+    assert not finished(folder, 3)
+    folder.close()
     assert "Cycle 1 already complete, skipping..." in caplog.text
     assert len(statistics["cycles"]) == 3
     statistics = play(make_run(tmp_path / "run", sampler, learner=learner, num_cycles=3))

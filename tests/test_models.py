@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from haloforge.errors import BadInput
-from haloforge.models import StartPoint, context_length, is_complete_adapter, is_model, resolve_start_point
+from haloforge.models import (
+    StartPoint,
+    context_length,
+    fingerprint,
+    is_complete_adapter,
+    is_model,
+    resolve_start_point,
+)
 
 
 def tensors(file: Path, data: bytes = b"\0" * 8) -> Path:
@@ -143,3 +150,13 @@ def test_the_context_length_is_read_where_families_keep_it(tmp_path):
     assert context_length(model(tmp_path / "b", n_positions=1024)) == 1024
     assert context_length(model(tmp_path / "c", text_config={"max_position_embeddings": 64})) == 64
     assert context_length(model(tmp_path / "d")) is None
+
+
+def test_a_fingerprint_changes_with_config_and_with_the_size_of_weights(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"1234")
+    first = fingerprint(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"12345")
+    second = fingerprint(tmp_path)
+    (tmp_path / "config.json").write_text('{"a": 1}')
+    assert len({first, second, fingerprint(tmp_path)}) == 3

@@ -102,7 +102,10 @@ def _bwrap_arguments(disk_bytes: int, root: bool) -> tuple[str, ...]:
     """Everything of the command line but the file descriptors."""
     path = shutil.which("bwrap")
     if path is None:
-        raise MissingTool("the sandbox needs bubblewrap (bwrap), absent here; run toolbox/install-tools.sh")
+        raise MissingTool(
+            "the sandbox needs bubblewrap (bwrap), absent here; run toolbox/install-tools.sh, "
+            "or accept a weaker sandbox with --allow-weak"
+        )
     args = [path, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     if root:
         # No user namespace: process 1 takes the slot's own uid itself, so that RLIMIT_NPROC counts.

@@ -42,7 +42,7 @@ class Recipe:
     """Held-out tasks of each seen kind."""
     unseen_per_kind: int = 15
     """Held-out tasks of each unseen kind."""
-    steps: int = 2400
+    steps: int = 2000
     """Optimizer steps of the base; the corpus has steps × batch_size rows, each seen once."""
     batch_size: int = 8
     learning_rate: float = 3e-3

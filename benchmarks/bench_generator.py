@@ -28,6 +28,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from actors.cluster import connect, on_node
+from actors.generator import RaySampler
 from haloforge.generation.engine import WORKER_EXTENSION, EngineSettings, VllmEngine
 from haloforge.generation.launch import cpu_settings, environment
 from haloforge.records import Prompt, Sample, SampleRequest
@@ -155,22 +157,29 @@ def bench(name: str, folder: Path, settings: EngineSettings, count: int, new_tok
         "LLM.generate, plain vLLM": PlainVllm(settings, adapter, dense=False),
     }
     ours = VllmEngine(settings)
-    with asyncio.Runner() as runner:
+    with connect("bench-generator") as cluster, asyncio.Runner() as runner:
+        actor = RaySampler(settings, settings.threads, on_node(cluster.nodes[0]))
 
         async def prepare() -> None:
             await ours.start()
             await ours.load_adapter(adapter, 1)
+            await actor.start()
+            await actor.load_adapter(adapter, 1)
 
-        async def draw(requests: Sequence[SampleRequest]) -> list[Sample]:
-            return await asyncio.gather(*map(ours.sample, requests))
+        async def draw(sampler: Any, requests: Sequence[SampleRequest]) -> list[Sample]:
+            return await asyncio.gather(*map(sampler.sample, requests))
 
         runner.run(prepare())
         contenders: dict[str, SampleMany] = {key: plain.sample_many for key, plain in references.items()}
-        contenders["haloforge engine"] = lambda requests: [s.token_ids for s in runner.run(draw(requests))]
+        for key, sampler in (("haloforge engine", ours), ("haloforge generator actor", actor)):
+            contenders[key] = lambda requests, sampler=sampler: [  # type: ignore[misc]
+                s.token_ids for s in runner.run(draw(sampler, requests))
+            ]
         try:
             return compare(contenders, make_requests(count, new_tokens), rounds)
         finally:
             runner.run(ours.close())
+            runner.run(actor.close())
             for plain in references.values():
                 plain.close()
 

@@ -56,7 +56,9 @@ def write_random(folder: Path, seed: int) -> None:
     """Write a randomly initialised Qwen2 model, float32, beside the tokenizer in `folder`."""
     import torch
     from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     tokenizer: Any = AutoTokenizer.from_pretrained(str(folder))
     config = Qwen2Config(
         vocab_size=len(tokenizer),

@@ -14,7 +14,7 @@ from actors.pool import VerifierPool
 from actors.trainer import RayLearner
 from haloforge import models
 from haloforge.config import RaftConfig
-from haloforge.generation.engine import EngineSettings
+from haloforge.generation.settings import EngineSettings
 from haloforge.models import StartPoint
 from haloforge.preparation import verifier_arguments
 from haloforge.training.learner import LearnerSettings

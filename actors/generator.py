@@ -16,7 +16,8 @@ from actors.calls import answer, describe_process
 from actors.cluster import check_code
 from actors.folders import Arriving, Piece, push
 from haloforge import leash
-from haloforge.generation.engine import EngineSettings, VllmEngine
+from haloforge.generation.engine import VllmEngine
+from haloforge.generation.settings import EngineSettings
 from haloforge.records import Sample, SampleRequest, TrainingExample
 
 NAME = "generator-0"

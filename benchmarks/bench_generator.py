@@ -30,8 +30,9 @@ from typing import Any
 
 from actors.cluster import connect, on_node
 from actors.generator import RaySampler
-from haloforge.generation.engine import WORKER_EXTENSION, EngineSettings, VllmEngine
+from haloforge.generation.engine import WORKER_EXTENSION, VllmEngine
 from haloforge.generation.launch import cpu_settings, environment
+from haloforge.generation.settings import EngineSettings
 from haloforge.records import Prompt, Sample, SampleRequest
 from tests.tiny_models import build_adapter, build_model
 

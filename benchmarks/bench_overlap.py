@@ -24,7 +24,8 @@ from haloforge import config as schema
 from haloforge import paths
 from haloforge.config import RaftConfig
 from haloforge.ledger import RunFolder
-from haloforge.loop import TRAINING_FILES, Run, generate_and_verify, training_example, training_requests
+from haloforge.loop import Run
+from haloforge.loop.sampling import TRAINING_FILES, generate_and_verify, training_example, training_requests
 from haloforge.records import PASSED, Prompt, Sample, SampleRequest, VerifyResult
 from haloforge.verdict_cache import VerdictCache
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from haloforge.errors import BadInput, RunStopped, SwapNotProved
-from haloforge.generation.engine import EngineSettings, VllmEngine
+from haloforge.generation.engine import VllmEngine
+from haloforge.generation.settings import EngineSettings
 from haloforge.proof import judge_swap, rms_difference
 from haloforge.records import Prompt, SampleRequest, TrainingExample
 from tests.tiny_models import build_adapter, build_model, edit_adapter

@@ -10,12 +10,10 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from haloforge.errors import BadInput
-
-if TYPE_CHECKING:
-    from haloforge.generation.engine import EngineSettings
+from haloforge.generation.settings import EngineSettings
 
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 

@@ -1,0 +1,76 @@
+"""Evaluate: held-out figures of what is served, and which cycle is the best by them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from haloforge import metrics, seeds
+from haloforge.loop.ports import Run, log
+from haloforge.loop.sampling import EVALUATION_FILES, generate_and_verify
+from haloforge.records import SampleRequest
+
+FEW_PROMPTS = 8
+"""Below so many held-out prompts the last cycle is taken as the best."""
+
+
+async def evaluate(run: Run, cycle: int) -> None:
+    """Held-out greedy and pass@1 of what is served now; all sets in one pass."""
+    entry = run.folder.cycle(cycle)
+    last = cycle == run.config.raft.num_cycles
+    due = cycle == 0 or last or cycle % run.config.evaluation.every == 0
+    if due and run.held_out and "eval" not in entry:
+        prompts = {p.id: p for prompts in run.held_out.values() for p in prompts.values()}
+        start = time.monotonic()
+        judged, _ = await generate_and_verify(run, cycle, evaluation_requests(run, cycle), prompts, EVALUATION_FILES)
+        entry["eval"] = {
+            name: metrics.evaluation([j for j in judged if j.sample.prompt_id in members], members)
+            for name, members in run.held_out.items()
+        }
+        entry.setdefault("seconds", {})["evaluate"] = time.monotonic() - start
+        log.info(
+            "cycle %d held out: %s",
+            cycle,
+            "; ".join(f"{n} greedy {e['greedy']:.3f}, pass@1 {e['pass_at_1']:.3f}" for n, e in entry["eval"].items()),
+        )
+    entry["complete"] = True
+    run.folder.save()
+
+
+def evaluation_requests(run: Run, cycle: int) -> Iterator[SampleRequest]:
+    """Per held-out prompt one greedy answer, then samples at T = 1.0 and, for the start point, at others."""
+    settings = run.config.evaluation
+    temperatures = [0.0] + [1.0] * settings.samples
+    if cycle == 0:
+        temperatures += [t for t in settings.base_temperatures for _ in range(settings.samples)]
+    for prompts in run.held_out.values():
+        for prompt in prompts.values():
+            for index, temperature in enumerate(temperatures):
+                yield SampleRequest(
+                    id=f"{cycle}/eval/{prompt.id}/{index}",
+                    prompt=prompt,
+                    cycle=cycle,
+                    index=index,
+                    seed=seeds.derive(run.config.seed, "evaluate", cycle, prompt.id, index),
+                    temperature=temperature,
+                    max_new_tokens=run.config.generation.max_new_tokens,
+                )
+
+
+def choose_best(run: Run) -> None:
+    """Record the best cycle by the first held-out set (greedy, then pass@1) and link final_model to it."""
+    done = [e for e in run.folder.statistics["cycles"] if e["cycle"] == 0 or e.get("complete")]
+    best = done[-1]["cycle"]
+    first = next(iter(run.held_out), None)
+    if first is not None and len(run.held_out[first]) >= FEW_PROMPTS:
+        measured = [e for e in done if "eval" in e]
+        score = {e["cycle"]: (e["eval"][first]["greedy"], e["eval"][first].get("pass_at_1", 0.0)) for e in measured}
+        best = max(score, key=lambda c: (*score[c], -c))
+    run.folder.statistics["best_cycle"] = best
+    target = run.adapter(best)
+    if target is None:
+        log.warning("no cycle has beaten the start point on the held-out prompts, so final_model is the start point")
+        target = Path(run.folder.statistics["run"]["base"])
+    run.folder.link("final_model", target)
+    run.folder.save()

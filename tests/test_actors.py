@@ -1,0 +1,93 @@
+"""What Ray brings: folders that travel whole, verifiers that are replaced, code that is compared."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+import pytest
+
+from actors import folders
+from actors.cluster import check_code, connect
+from actors.folders import Arriving, read_folder
+from actors.pool import VerifierPool
+from haloforge.code_digest import code_digest
+from haloforge.errors import RunStopped
+from haloforge.records import COMPILED, INFRA_ERROR, PASSED, Case, Prompt, Sample
+
+DOUBLE = '#include <stdio.h>\nint main(void) { int n; scanf("%d", &n); printf("%d\\n", 2 * n); }\n'
+TASK = Prompt("double", "double n", "c", (Case("2\n", "4\n"), Case("5\n", "10\n")))
+
+
+def sample(index: int, text: str = DOUBLE) -> Sample:
+    return Sample(f"1/double/{index}", "double", 1, index, text, (1,), (2,), "stop")
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_a_folder_arrives_byte_for_byte_in_pieces_of_any_size(tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr(folders, "CHUNK_BYTES", chunk)
+    content = {"a.bin": os.urandom(100), "deep/er/b.json": b"{}", "empty": b""}
+    for name, data in content.items():
+        (tmp_path / "there" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "there" / name).write_bytes(data)
+    arriving = Arriving(tmp_path / "here")
+    for piece in read_folder(tmp_path / "there"):
+        assert len(piece[1]) <= chunk
+        assert not (tmp_path / "here").exists(), "nothing is there before all of it is"
+        arriving.add(piece)
+    arriving.finish()
+    found = {
+        str(f.relative_to(tmp_path / "here")): f.read_bytes() for f in (tmp_path / "here").rglob("*") if f.is_file()
+    }
+    assert found == content
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/evil", "a/../../evil"])
+def test_a_folder_cannot_write_outside_itself(tmp_path, name):
+    with pytest.raises(ValueError, match="inside"):
+        Arriving(tmp_path / "here").add((name, b"x"))
+
+
+def test_an_actor_with_other_code_is_refused_by_name():
+    described = {"host": "b", "node": "10.0.0.7", "code": code_digest()}
+    check_code("generator-0", described)
+    with pytest.raises(RunStopped, match=r"generator-0 on b \(10\.0\.0\.7\)"):
+        check_code("generator-0", {**described, "code": "0" * 64})
+
+
+@pytest.mark.sandbox
+def test_verifiers_judge_report_and_are_replaced_when_they_die(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+    async def play() -> None:
+        with connect("test-actors") as cluster:
+            pool = VerifierPool([cluster.nodes[0]], "execution", {"cpu_s": 2.0})
+            (described,) = await pool.start()
+            assert described["level"] == "ns"
+            first = await pool.judge(sample(0), TASK)
+            assert (first.status, first.passed, first.total) == (PASSED, 2, 2)
+            assert sum(pool.busy_seconds().values()) > 0
+            asked = [asyncio.ensure_future(pool.judge(sample(i), TASK)) for i in range(1, 5)]
+            await asyncio.sleep(0.05)
+            os.kill(described["pid"], signal.SIGKILL)
+            assert [r.status for r in await asyncio.gather(*asked)] == [PASSED] * 4
+
+    asyncio.run(play())
+
+
+@pytest.mark.sandbox
+def test_a_fault_of_ours_is_tried_again_and_then_told_as_ours(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+    async def play() -> None:
+        with connect("test-faults") as cluster:
+            pool = VerifierPool([cluster.nodes[0]], "gcc", {})
+            await pool.start()
+            broken = Prompt("double", "double n", "c", cflags="'")  # a quote that does not close: our parsing fails
+            result = await pool.judge(sample(0), broken)
+            assert (result.status, result.reward) == (INFRA_ERROR, None)
+            assert result.error
+            assert (await pool.judge(sample(1), Prompt("double", "double n", "c"))).status == COMPILED
+
+    asyncio.run(play())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import tempfile
@@ -18,6 +19,7 @@ import haloforge
 from haloforge import leash, paths
 from haloforge.code_digest import code_digest
 from haloforge.errors import BadInput, RunStopped
+from haloforge.terminal import Terminated
 
 log = logging.getLogger("haloforge")
 
@@ -75,8 +77,12 @@ def connect(run: str) -> Iterator[Cluster]:
             "Ray: %s; dashboard: %s", "the cluster that is running" if joined else "started here", dashboard or "none"
         )
         yield Cluster(namespace, dashboard, int(ray.available_resources().get("CPU", 0)), _nodes())
-    finally:
+    except (asyncio.CancelledError, KeyboardInterrupt, Terminated):
+        raise  # at once: the leash ends what we started, a cluster ends the actors of a driver that is gone
+    except BaseException:
         ray.shutdown()
+        raise
+    ray.shutdown()
 
 
 def _nodes() -> tuple[Node, ...]:

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +17,7 @@ from haloforge import paths
 from haloforge.config import RaftConfig
 from haloforge.errors import BadInput
 from haloforge.ledger import RunFolder
-from haloforge.terminal import Terminated, errors_shown, show
+from haloforge.terminal import errors_shown, show, terminable
 
 if TYPE_CHECKING:
     from actors.placement import CpuPlan
@@ -149,29 +146,6 @@ def log_progress(row: dict[str, float]) -> None:
     """One log line per hundred steps or so of a long training."""
     if "train_loss" in row and row["step"] % 200 == 0:
         log.info("  step %d: train_loss %.3f", row["step"], row["train_loss"])
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """SIGTERM cancels what is going on, as Ctrl-C does, and is then told apart from it."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-    received = False
-
-    def stop() -> None:
-        nonlocal received
-        received = True
-        task.cancel()
-
-    loop.add_signal_handler(signal.SIGTERM, stop)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if received:
-            raise Terminated from None
-        raise
-    finally:
-        loop.remove_signal_handler(signal.SIGTERM)
 
 
 def show_end(folder: RunFolder) -> None:

@@ -18,7 +18,7 @@ from haloforge import config as schema
 from haloforge import paths
 from haloforge.config import SftConfig
 from haloforge.errors import BadInput
-from haloforge.terminal import errors_shown, show
+from haloforge.terminal import errors_shown, show, terminable
 
 log = logging.getLogger("haloforge")
 
@@ -117,7 +117,7 @@ async def drive(config: SftConfig, base: Path, rows: list[Any], output: Path) ->
             metrics.flush()
             log.info("step %d: %s", row["step"], ", ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "step"))
 
-        with connect(output.name):
+        with connect(output.name), terminable():
             report = await train_in_actor(job, output / "final_model", on_log)
     if report.too_long:
         log.warning("%d rows are longer than %d tokens and were left out", report.too_long, config.data.max_seq_length)

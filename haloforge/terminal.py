@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from haloforge.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, HaloforgeError
 
@@ -26,13 +28,36 @@ def errors_shown(debug: bool = False) -> Iterator[None]:
     try:
         yield
     except (KeyboardInterrupt, asyncio.CancelledError):
-        _end("interrupted; the same command goes on from here", EXIT_INTERRUPTED)
+        _leave("interrupted", EXIT_INTERRUPTED)
     except Terminated:
-        _end("terminated; the same command goes on from here", EXIT_TERMINATED)
+        _leave("terminated", EXIT_TERMINATED)
     except BaseExceptionGroup as group:
         _end_with(first_of(group), debug)
     except HaloforgeError as e:
         _end_with(e, debug)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM cancels what is going on, as Ctrl-C does, and is then told apart from it."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    received = False
+
+    def stop() -> None:
+        nonlocal received
+        received = True
+        task.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if received:
+            raise Terminated from None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
 
 
 def first_of(error: BaseException) -> BaseException:
@@ -44,7 +69,7 @@ def first_of(error: BaseException) -> BaseException:
 
 def _end_with(error: BaseException, debug: bool) -> None:
     if isinstance(error, Terminated):
-        _end("terminated; the same command goes on from here", EXIT_TERMINATED)
+        _leave("terminated", EXIT_TERMINATED)
     if not isinstance(error, HaloforgeError):
         raise error
     if debug:
@@ -52,9 +77,15 @@ def _end_with(error: BaseException, debug: bool) -> None:
     _end(f"error: {error}", error.exit_code)
 
 
-def _end(message: str, code: int) -> None:
+def _end(message: str, code: int) -> NoReturn:
     print(f"haloforge: {message}", file=sys.stderr, flush=True)
     raise SystemExit(code)
+
+
+def _leave(how: str, code: int) -> NoReturn:
+    """End now, without the exit handlers of libraries, which take seconds; every row is on disk already."""
+    print(f"haloforge: {how}; the same command goes on from here", file=sys.stderr, flush=True)
+    os._exit(code)
 
 
 def show(*lines: Any) -> None:

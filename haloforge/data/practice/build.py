@@ -42,10 +42,10 @@ class Recipe:
     """Held-out tasks of each seen kind."""
     unseen_per_kind: int = 15
     """Held-out tasks of each unseen kind."""
-    steps: int = 2000
+    steps: int = 1600
     """Optimizer steps of the base; the corpus has steps × batch_size rows, each seen once."""
     batch_size: int = 8
-    learning_rate: float = 3e-3
+    learning_rate: float = 1.5e-3
     warmup_ratio: float = 0.05
 
     @property

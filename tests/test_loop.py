@@ -230,3 +230,24 @@ def test_no_more_is_in_flight_than_the_window_allows(tmp_path):
     run.config.generation.batch_size = 3
     play(run)
     assert sampler.most == 12
+
+
+def test_when_verification_falls_behind_requests_stop_and_come_back_in_bursts(tmp_path):
+    class Slow(FakeJudge):
+        slots = 1
+        most = 0
+
+        async def judge(self, sample, prompt):
+            if "/eval/" not in sample.id:
+                drawn = sum("/eval/" not in r.id for r in sampler.requests)
+                self.most = max(self.most, drawn - sum("/eval/" not in id for id in self.asked))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            return await super().judge(sample, prompt)
+
+    sampler, judge = FakeSampler(), Slow()
+    run = make_run(tmp_path / "run", sampler, judge, num_cycles=1, samples_per_prompt=20, max_kept_per_prompt=1)
+    run.config.generation.batch_size = 1
+    play(run)
+    assert judge.most <= 2 * 20, "never more unverified than two windows"
+    assert judge.most >= 20, "a whole window is drawn at a time"

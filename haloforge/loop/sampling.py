@@ -61,8 +61,8 @@ async def generate_and_verify(
 ) -> tuple[list[Judged], dict[str, float]]:
     """Sample what is missing and verify it as it arrives, with a bounded number in flight.
 
-    A sample goes to a verifier the moment it is finished. When verification falls behind, the queue
-    between the two fills and no new requests are sent. Returns every judged sample of the stage in
+    A sample goes to a verifier the moment it is finished. When verification falls behind, no new requests
+    are sent until it has caught up (see Backlog). Returns every judged sample of the stage in
     order, and seconds: generate, verify, generate_and_verify (and the tokens drawn).
     """
     sample_rows, verdict_rows = run.folder.rows(cycle, files[0]), run.folder.rows(cycle, files[1])
@@ -70,7 +70,9 @@ async def generate_and_verify(
     results = {row["id"]: verdict_from(row) for row in verdict_rows.read() if row["status"] != INFRA_ERROR}
     if samples:
         log.info("Loading cached samples... (%d drawn, %d verified)", len(samples), len(results))
-    waiting: asyncio.Queue[Sample | None] = asyncio.Queue(maxsize=4 * run.judge.slots)
+    in_flight = run.config.generation.batch_size * run.config.raft.samples_per_prompt
+    waiting: asyncio.Queue[Sample | None] = asyncio.Queue()
+    backlog = Backlog(high=in_flight, low=max(4 * run.judge.slots, in_flight // 4))
     generating, tokens, busy_before, start = metrics.BusyClock(), 0, run.judge.busy_seconds(), time.monotonic()
 
     async def generate() -> None:
@@ -78,24 +80,26 @@ async def generate_and_verify(
         for request in requests:
             sample = samples.get(request.id)
             if sample is None:
+                await backlog.room()
                 with generating:
                     sample = await run.sampler.sample(request)
                 samples[request.id] = sample
                 tokens += len(sample.token_ids)
                 sample_rows.append(sample_row(sample, request.prompt.text))
             if request.id not in results:
-                await waiting.put(sample)
+                backlog.add()
+                waiting.put_nowait(sample)
 
     async def verify() -> None:
         while (sample := await waiting.get()) is not None:
             prompt = prompts[sample.prompt_id]
             result = await run.cache.judge(sample, prompt, run.judge.judge)
+            backlog.take()
             results[sample.id] = result
             verdict_rows.append(verdict_row(sample, prompt.text, result))
             if result.status == INFRA_ERROR:
                 stop_where_verification_fails(run, results)
 
-    in_flight = run.config.generation.batch_size * run.config.raft.samples_per_prompt
     try:
         async with asyncio.TaskGroup() as verifying:
             for _ in range(run.judge.slots):
@@ -104,7 +108,7 @@ async def generate_and_verify(
                 for _ in range(in_flight):
                     drawing.create_task(generate())
             for _ in range(run.judge.slots):
-                await waiting.put(None)
+                waiting.put_nowait(None)
     finally:
         sample_rows.close()
         verdict_rows.close()
@@ -116,6 +120,33 @@ async def generate_and_verify(
         "tokens": float(tokens),
     }
     return in_order([Judged(samples[id_], result) for id_, result in results.items() if id_ in samples]), seconds
+
+
+class Backlog:
+    """Back-pressure: how many finished samples wait for their verdict, and whether more may be drawn.
+
+    Closes when `high` samples wait and opens again at `low`. So requests come in bursts that fill the
+    engine's batches, and between them the engine is quiet and leaves its cores to the verifiers;
+    letting one request through per verdict would keep it running on nearly empty batches.
+    """
+
+    def __init__(self, low: int, high: int) -> None:
+        self._low, self._high, self._waiting = low, high, 0
+        self._open = asyncio.Event()
+        self._open.set()
+
+    def add(self) -> None:
+        self._waiting += 1
+        if self._waiting >= self._high:
+            self._open.clear()
+
+    def take(self) -> None:
+        self._waiting -= 1
+        if self._waiting <= self._low:
+            self._open.set()
+
+    async def room(self) -> None:
+        await self._open.wait()
 
 
 def stop_where_verification_fails(run: Run, results: Mapping[str, VerifyResult]) -> None:

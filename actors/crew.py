@@ -81,6 +81,7 @@ def learner_settings(config: RaftConfig, base: str, cpus: CpuPlan) -> LearnerSet
         lora_dropout=config.lora.dropout,
         lora_target_modules=config.lora.target_modules,
         dtype="bfloat16" if config.hardware.bf16 else "float32",
+        served_dtype=config.generation.dtype,
         attn_implementation=config.model.attn_implementation,
         gradient_checkpointing=config.hardware.gradient_checkpointing,
         trust_remote_code=config.model.trust_remote_code,

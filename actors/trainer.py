@@ -67,7 +67,7 @@ class TrainerActor:
     def read_folder(self, folder: str) -> Iterator[Piece]:
         yield from read_folder(Path(folder))
 
-    def score(self, sequences: Sequence[TrainingExample], adapter: Literal["current", "previous"]) -> Scores:
+    def score(self, sequences: Sequence[TrainingExample], adapter: Literal["current", "served", "previous"]) -> Scores:
         return self._learner.score(sequences, adapter)
 
     def status(self) -> dict[str, Any]:
@@ -170,7 +170,9 @@ class RayLearner:
         folder = await answer(call, NAME)
         await pull(self._actor.read_folder.options(num_returns="streaming").remote(folder), into)
 
-    async def score(self, sequences: Sequence[TrainingExample], adapter: Literal["current", "previous"]) -> Scores:
+    async def score(
+        self, sequences: Sequence[TrainingExample], adapter: Literal["current", "served", "previous"]
+    ) -> Scores:
         return await answer(self._actor.score.options(name="score").remote(sequences, adapter), NAME)
 
     async def close(self) -> None:

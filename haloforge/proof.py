@@ -65,7 +65,8 @@ class Proof:
     rms_update: float
     """Trainer with the new against trainer with the previous adapter: what the training moved."""
     noise: float
-    """Engine against trainer at cycle 0, same weights in both."""
+    """Engine against trainer at cycle 0, same weights in both, and the rounding of this adapter."""
+    rounding: float
     decided_by: str
     """exact and behaviour | exact alone, update below noise"""
 
@@ -97,7 +98,14 @@ def judge_exact(exact: ExactReport) -> dict[str, Any]:
     return {"exact": asdict(exact), "decided_by": "exact alone, start point", "tensors": exact.matched}
 
 
-def judge_swap(exact: ExactReport, engine: Scores, trainer_new: Scores, trainer_old: Scores, noise: float) -> Proof:
+def judge_swap(
+    exact: ExactReport,
+    engine: Scores,
+    trainer_new: Scores,
+    trainer_old: Scores,
+    noise: float,
+    rounding: float = 0.0,
+) -> Proof:
     """The proof of one swap.
 
     Args:
@@ -105,20 +113,22 @@ def judge_swap(exact: ExactReport, engine: Scores, trainer_new: Scores, trainer_
         engine, trainer_new, trainer_old: scores of the same tokens, in the same order.
         noise: `rms_difference(engine, trainer)` at cycle 0, where both hold the same weights; at least NOISE_FLOOR
             is assumed.
+        rounding: `rms_difference` between the trainer's scores with the adapter as trained (float32) and rounded to
+            the engine's dtype. The noise of cycle 0, where no adapter is served, lacks it; the two add in squares.
 
     Raises:
         SwapNotProved: which part failed, with its figures.
         ValueError: the scores are not of the same tokens.
     """
     judge_exact(exact)
-    noise = max(noise, NOISE_FLOOR)
+    noise = max(math.hypot(noise, rounding), NOISE_FLOOR)
     tokens = sum(map(len, engine))
     rms_new = rms_difference(engine, trainer_new)
     rms_old = rms_difference(engine, trainer_old)
     rms_update = rms_difference(trainer_new, trainer_old)
     figures = (
         f"over {tokens} tokens rms(engine − trainer new) = {rms_new:.3g}, rms(engine − trainer old) = {rms_old:.3g}, "
-        f"rms(trainer new − old) = {rms_update:.3g}, noise at cycle 0 = {noise:.3g}"
+        f"rms(trainer new − old) = {rms_update:.3g}, noise = {noise:.3g} (adapter's rounding {rounding:.3g})"
     )
     failed = f"swap of {exact.adapter} not proved, part (b) behaviour"
     if not all(map(math.isfinite, (rms_new, rms_old, rms_update, noise))):
@@ -133,7 +143,7 @@ def judge_swap(exact: ExactReport, engine: Scores, trainer_new: Scores, trainer_
             raise SwapNotProved(
                 f"{failed}: the engine is further from the trainer than {NOISE_FACTOR:g} × the noise; {figures}"
             )
-    return Proof(exact, tokens, rms_new, rms_old, rms_update, noise, decided_by)
+    return Proof(exact, tokens, rms_new, rms_old, rms_update, noise, rounding, decided_by)
 
 
 def _what_differs(exact: ExactReport) -> str:

@@ -53,7 +53,7 @@ def test_an_engine_that_still_serves_the_old_adapter_fails_the_behaviour():
 
 
 def test_an_engine_close_to_the_new_adapter_but_beyond_the_noise_fails_the_behaviour():
-    with pytest.raises(SwapNotProved, match=r"1\.5 × the noise.*noise at cycle 0 = 0\.01"):
+    with pytest.raises(SwapNotProved, match=r"1\.5 × the noise.*noise = 0\.01"):
         judge_swap(GOOD, moved(NEW, 2 * NOISE, seed=2), NEW, OLD, NOISE)
 
 
@@ -90,3 +90,17 @@ def test_a_score_that_is_not_finite_proves_nothing(bad):
 def test_without_a_single_token_nothing_is_proved():
     with pytest.raises(SwapNotProved, match="no tokens were scored"):
         judge_swap(GOOD, [], [], [], NOISE)
+
+
+def test_the_rounding_of_the_adapter_adds_to_the_noise_in_squares_and_no_more():
+    rng = random.Random(4)
+    old = [[rng.gauss(-1, 0.5) for _ in range(400)]]
+    new = [[x + rng.gauss(0, 1) for x in old[0]]]
+    engine = [[x + rng.gauss(0, 0.05) for x in new[0]]]
+    exact = ExactReport("cycle-1", 28)
+    with pytest.raises(SwapNotProved, match="behaviour"):
+        judge_swap(exact, engine, new, old, noise=0.03)
+    proof = judge_swap(exact, engine, new, old, noise=0.03, rounding=0.04)
+    assert math.isclose(proof.noise, 0.05)
+    with pytest.raises(SwapNotProved, match="behaviour"):
+        judge_swap(exact, engine, new, old, noise=0.03, rounding=0.01)

@@ -49,7 +49,9 @@ class Learner(Protocol):
     async def update(
         self, examples: Sequence[TrainingExample], learning_rate: float, seed: int, cycle: int, into: Path
     ) -> None: ...
-    async def score(self, sequences: Sequence[TrainingExample], adapter: Literal["current", "previous"]) -> Scores: ...
+    async def score(
+        self, sequences: Sequence[TrainingExample], adapter: Literal["current", "served", "previous"]
+    ) -> Scores: ...
 
 
 class Scores(Protocol):

@@ -32,8 +32,10 @@ async def swap(run: Run, cycle: int) -> None:
         engine = await run.sampler.score(sequences)
         new = await run.learner.score(sequences, "current")
         old = await run.learner.score(sequences, "previous")
+        served = await run.learner.score(sequences, "served")
         entry["entropy"] = new.entropy
-        proof = judge_swap(exact, engine, new.logprobs, old.logprobs, noise).record()
+        rounding = rms_difference(new.logprobs, served.logprobs)
+        proof = judge_swap(exact, engine, new.logprobs, old.logprobs, noise, rounding).record()
     await run.sampler.drop_previous()
     entry["swap"]["proof"] = {**proof, "seconds": time.monotonic() - swapped}
     entry.setdefault("seconds", {})["swap"] = swapped - start

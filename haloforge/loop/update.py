@@ -15,6 +15,11 @@ from haloforge.records import Judged
 from haloforge.selection import select, select_uniform
 
 MIN_LEARNING_RATE = 1e-6
+IN_STATISTICS = (
+    *("trained", "optimizer_steps", "epochs", "loss_before", "loss_after"),
+    *("weight_change", "learning_rate", "notices"),
+)
+"""What raft_statistics.json takes over from an update's report."""
 
 
 def keep(run: Run, cycle: int, judged: Sequence[Judged]) -> list[Judged]:
@@ -66,6 +71,6 @@ def record_update(run: Run, cycle: int) -> None:
     """Copy the update's report, which lies with its adapter, into the statistics."""
     report = json.loads((run.folder.final(cycle) / REPORT).read_text(encoding="utf-8"))
     entry = run.folder.cycle(cycle)
-    entry.setdefault("seconds", {}).setdefault("train", report.pop("seconds", 0.0))
-    entry.update(report)
+    entry.setdefault("seconds", {}).setdefault("train", report.get("seconds", 0.0))
+    entry.update({name: report[name] for name in IN_STATISTICS if name in report})
     run.folder.save()

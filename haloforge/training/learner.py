@@ -51,6 +51,8 @@ class LearnerSettings:
     """Names of the modules that get an adapter; None: every linear layer except the output head."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     """Of the frozen base (lora), or of the folder that is written and of the matrix products (full)."""
+    served_dtype: Literal["bfloat16", "float16", "float32"] = "bfloat16"
+    """Of the engine that serves the adapter, for scoring as "served"."""
     attn_implementation: str | None = None
     """None: sdpa, else eager where the model has no sdpa (said in `Learner.notices`). A name is obeyed."""
     gradient_checkpointing: bool | Literal["auto"] = False
@@ -250,10 +252,13 @@ class Learner:
         )
 
     def score(
-        self, sequences: Sequence[TrainingExample], adapter: Literal["current", "previous", "none"] = "current"
+        self,
+        sequences: Sequence[TrainingExample],
+        adapter: Literal["current", "served", "previous", "none"] = "current",
     ) -> Scores:
-        """Log-probabilities of the completion tokens under the current adapter, the one before the last update
-        ("previous"; where there was no update yet, the current one), or the bare base ("none").
+        """Log-probabilities of the completion tokens under the current adapter, the same rounded to the engine's dtype
+        ("served"), the one before the last update ("previous"; the current one where there was none), or the bare
+        base ("none").
         """
         import torch
 
@@ -352,15 +357,24 @@ class Learner:
         if adapter == "none":
             with self._model.disable_adapter():
                 yield
-        elif adapter == "previous" and self._previous is not None:
+        elif adapter == "served" or (adapter == "previous" and self._previous is not None):
             current = self._trained()
-            self._put(self._previous)
+            if adapter == "served":
+                self._put({name: self._rounded(tensor) for name, tensor in current.items()})
+            else:
+                assert self._previous is not None
+                self._put(self._previous)
             try:
                 yield
             finally:
                 self._put(current)
         else:
             yield
+
+    def _rounded(self, tensor: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        return tensor.to(getattr(torch, self.settings.served_dtype)).to(tensor.dtype)
 
     def _scoring_batches(self, sequences: Sequence[TrainingExample]) -> Iterator[list[int]]:
         """Indices in batches of like length whose logits stay below SCORING_LOGITS (one sequence at the least)."""

@@ -18,7 +18,7 @@ from haloforge.records import TrainingExample
 from haloforge.training import Learner, LearnerSettings, UpdatePlan, plan_steps, read_rows, run_sft
 from haloforge.training.plan import batch_order
 from haloforge.training.sft import SftRow, split_rows
-from tests.tiny_models import build_adapter, build_model
+from tests.tiny_models import build_adapter, build_model, edit_adapter
 
 pytestmark = pytest.mark.engine
 
@@ -284,7 +284,11 @@ def test_the_adapters_folder_alone_loads_in_plain_peft_and_scores_like_the_learn
 
     config = json.loads((tmp_path / "second" / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == str(model)
+    rounded = edit_adapter(
+        tmp_path / "second", tmp_path / "rounded", lambda tensors: {n: t.bfloat16().float() for n, t in tensors.items()}
+    )
     for which, expected in (
+        ("served", PeftModel.from_pretrained(plain(), str(rounded)).eval()),
         ("current", PeftModel.from_pretrained(plain(), str(tmp_path / "second")).eval()),
         ("previous", PeftModel.from_pretrained(plain(), str(tmp_path / "first")).eval()),
         ("none", plain()),
@@ -293,6 +297,7 @@ def test_the_adapters_folder_alone_loads_in_plain_peft_and_scores_like_the_learn
         for example, row in zip(kept, scores.logprobs, strict=True):
             assert row == pytest.approx(plain_logprobs(expected, example), abs=1e-4), which
     assert flat(learner.score(kept, "current")) != flat(learner.score(kept, "previous"))
+    assert flat(learner.score(kept, "current")) != flat(learner.score(kept, "served"))
     assert sorted(p.name for p in (tmp_path / "second").iterdir()) == [
         "adapter_config.json",
         "adapter_model.safetensors",

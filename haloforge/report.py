@@ -76,4 +76,4 @@ def _count(value: int | None) -> str:
 
 
 def _seconds(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}"
+    return "–" if value is None else f"{value:.2f}" if value < 1 else f"{value:.1f}"

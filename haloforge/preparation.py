@@ -7,8 +7,10 @@ cluster (actors.placement), for which Ray must be up.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import logging
 import random
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 from haloforge import paths
 from haloforge.config import RaftConfig, VerifierBlock
 from haloforge.data.practice.build import Practice
-from haloforge.errors import BadInput
+from haloforge.errors import BadInput, MissingTool
 from haloforge.models import StartPoint, fingerprint, resolve_start_point
 from haloforge.prompts import prompt_row, read_prompts
 from haloforge.records import Prompt
@@ -63,6 +65,7 @@ class Prepared:
 
 def prepare(config: RaftConfig) -> Prepared:
     """Check the config's files and tools. Raises BadInput or MissingTool, worded for who must act."""
+    require_packages("torch", "transformers", "peft", "trl", "vllm")
     needed = {"model or sft_checkpoint": config.start_point, "prompts": config.prompts}
     missing = [name for name, value in needed.items() if not value]
     if missing:
@@ -95,6 +98,16 @@ def prepare(config: RaftConfig) -> Prepared:
         )
     control_of = paths.find_input(config.raft.control_of, "run") if config.raft.control_of else None
     return Prepared(paths.output(config.output_dir), prompts, held_out, practice, start, control_of)
+
+
+def require_packages(*names: str) -> None:
+    """Raise MissingTool where the base install is all there is (enough for a verifier node, not for a run)."""
+    absent = [name for name in names if importlib.util.find_spec(name) is None]
+    if absent:
+        raise MissingTool(
+            f"this needs {', '.join(absent)}, which this Python ({sys.executable}) lacks; in a checkout run `make setup` "
+            "(CPU), else install the extra cuda or rocm"
+        )
 
 
 def verifier_arguments(config: RaftConfig) -> dict[str, Any]:

@@ -52,8 +52,10 @@ def train(
 def run_command(config: SftConfig) -> None:
     """Check the input, train, and say where the model is."""
     from haloforge.models import require_model
+    from haloforge.preparation import require_packages
     from haloforge.training.sft import read_rows
 
+    require_packages("torch", "transformers", "peft", "trl")
     needed = {"model.name (--model)": config.model.name, "data.train_file (--data)": config.data.train_file}
     if missing := [name for name, value in needed.items() if not value]:
         raise BadInput(f"{' and '.join(missing)} missing")

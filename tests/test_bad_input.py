@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from haloforge.errors import MissingTool
+from haloforge.preparation import require_packages
+
 GOOD = {"prompt": "print 1", "language": "c", "tests": [{"input": "", "output": "1"}, {"input": "2", "output": "1"}]}
 
 
@@ -128,3 +131,8 @@ def test_help_answers_without_heavy_imports():
         assert "Usage" in done.stdout
         imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
         assert not imported & {"torch", "vllm", "ray", "transformers"}
+
+
+def test_a_base_install_is_told_what_it_lacks():
+    with pytest.raises(MissingTool, match=r"needs no_such_package, .*make setup"):
+        require_packages("json", "no_such_package")

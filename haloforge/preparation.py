@@ -105,8 +105,8 @@ def require_packages(*names: str) -> None:
     absent = [name for name in names if importlib.util.find_spec(name) is None]
     if absent:
         raise MissingTool(
-            f"this needs {', '.join(absent)}, which this Python ({sys.executable}) lacks; in a checkout run `make setup` "
-            "(CPU), else install the extra cuda or rocm"
+            f"this needs {', '.join(absent)}, which this Python ({sys.executable}) lacks; in a checkout run "
+            "`make setup` (CPU), else install the extra cuda or rocm"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -96,30 +97,25 @@ def test_a_run_folder_of_other_settings_is_refused_with_the_difference(folder):
     assert "--fresh" in done.stderr
 
 
-def test_an_absent_compiler_is_named_with_the_remedy(folder, tmp_path):
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    for name in ("bwrap", "setpriv", "prlimit"):
-        found = subprocess.run(["which", name], capture_output=True, text=True).stdout.strip()
+@pytest.mark.parametrize(
+    ("tools", "named"),
+    [
+        ("bwrap setpriv prlimit", ["gcc", "install"]),
+        ("gcc g++ cc as ld setpriv prlimit", ["bubblewrap", "install", "--allow-weak"]),
+    ],
+    ids=["compiler", "sandbox"],
+)
+def test_an_absent_tool_is_named_with_the_remedy(folder, tmp_path, tools, named):
+    only = tmp_path / "bin"
+    only.mkdir()
+    for name in tools.split():
+        found = shutil.which(name)
         if found:
-            (tools / name).symlink_to(found)
-    done = raft(folder, "--model", "model", "--prompts", "prompts.jsonl", path=str(tools))
+            (only / name).symlink_to(found)
+    done = raft(folder, "--model", "model", "--prompts", "prompts.jsonl", path=str(only))
     assert done.returncode == 2, done.stderr
-    assert "gcc" in done.stderr
-    assert "install" in done.stderr
-
-
-def test_without_bubblewrap_the_run_is_refused_with_the_remedy(folder, tmp_path):
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    for name in ("gcc", "g++", "cc", "as", "ld", "setpriv", "prlimit"):
-        found = subprocess.run(["which", name], capture_output=True, text=True).stdout.strip()
-        if found:
-            (tools / name).symlink_to(found)
-    done = raft(folder, "--model", "model", "--prompts", "prompts.jsonl", path=str(tools))
-    assert done.returncode == 2, done.stderr
-    assert "bubblewrap" in done.stderr
-    assert "--allow-weak" in done.stderr
+    for word in named:
+        assert word in done.stderr
 
 
 def test_help_answers_without_heavy_imports():

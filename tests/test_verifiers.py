@@ -247,3 +247,10 @@ def test_every_status_has_its_reward_and_every_language_its_row():
     assert all(name == row.name for name, row in LANGUAGES.items())
     assert rewards.execution("timeout", 3, 4) == 0.875
     assert rewards.execution("violation", 3, 4) == 0.0
+
+
+def test_the_compilers_made_up_file_names_are_not_in_the_verdict():
+    code = "int missing(void); int main(void) { return missing(); }"
+    errors = {str(get_verifier("gcc").verify(code).error) for _ in range(2)}
+    assert len(errors) == 1
+    assert "missing" in errors.pop()

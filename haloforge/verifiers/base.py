@@ -21,6 +21,8 @@ from haloforge.records import INFRA_ERROR, Prompt, VerifyResult
 
 _SHOWN = 400
 """Characters of a compiler's or program's words that a verdict keeps."""
+_TEMPORARY = re.compile(r"/tmp/cc\w{6}\.(?:o|s|res)|/tmp/cc\w{6}\.ltrans\d+\S*")
+"""Names that gcc makes up for its temporary files."""
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b.?")
 
 
@@ -143,9 +145,10 @@ def wall_limit_s(cpu_limit_s: float) -> float:
 
 
 def printable(text: str | bytes, most: int = _SHOWN) -> str:
-    """One short text without escape sequences or control characters, for `details` and `error`."""
+    """One short text for `details` and `error`: no escape sequences or control characters, and the same each time."""
     if isinstance(text, bytes):
         text = text[: 8 * most].decode("utf-8", "replace")
+    text = _TEMPORARY.sub("main.o", text)
     text = _ESCAPES.sub("", text)
     text = "".join(ch if ch.isprintable() or ch == "\n" else " " for ch in text).strip()
     return text if len(text) <= most else text[: most - 1] + "…"

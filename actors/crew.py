@@ -26,7 +26,7 @@ log = logging.getLogger("haloforge")
 def plan(cluster: Cluster, config: RaftConfig) -> CpuPlan:
     """The run's share of the cluster's CPUs; raises BadInput where they do not suffice."""
     here = cluster.nodes[0].cpus
-    cpus = plan_cpus(cluster.free_cpus, here, config.placement.generator_threads, config.verifiers.count)
+    cpus = plan_cpus(cluster.free_cpus, here, config.generation.threads, config.verifiers.count)
     log.info("CPUs: generator %d, verifiers %d", cpus.generator_threads, cpus.verifiers)
     return cpus
 

@@ -36,8 +36,8 @@ def plan_cpus(cluster_cpus: int, node_cpus: int, threads: int | None, verifiers:
     count = verifiers if verifiers is not None else cluster_cpus - asked
     if asked > node_cpus or count < 1 or asked + count > cluster_cpus:
         raise BadInput(
-            f"placement asks {asked} CPUs for the generator and {max(count, 1)} for verifiers; the cluster has "
-            f"{cluster_cpus} free, the generator's node {node_cpus}: lower placement.generator_threads or "
+            f"this asks {asked} CPUs for the generator and {max(count, 1)} for verifiers; the cluster has "
+            f"{cluster_cpus} free, the generator's node {node_cpus}: lower generation.threads or "
             "verifiers.count"
         )
     return CpuPlan(generator_threads=asked, verifiers=count, trainer_threads=node_cpus)

@@ -83,6 +83,8 @@ class GenerationBlock(Block):
     """Longest prompt plus completion in tokens; unset: the model's own context length."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     """Weights of the engine and of the trainer's frozen base."""
+    threads: Positive | None = None
+    """Threads of the engine on a CPU, each pinned to a core; unset: the CPUs less one verifier, at most 8."""
     gpu_memory_utilization: Annotated[float, BeforeValidator(_number), Field(gt=0, lt=1)] = 0.5
     """Share of a GPU's memory that the engine may take. No effect on a CPU, where kv_cache_gib counts."""
     kv_cache_gib: Annotated[float, BeforeValidator(_number), Field(gt=0)] = 1.0
@@ -158,12 +160,6 @@ class LimitsBlock(Block):
     """Memory per program in MB where the prompt gives none."""
 
 
-class PlacementBlock(Block):
-    mode: Literal["cpu"] = "cpu"
-    generator_threads: Positive | None = None
-    """Threads of the engine; unset: the CPUs less one verifier, at most 8, at least 1."""
-
-
 class Root(Block):
     model: ModelBlock = ModelBlock()
     """The base; a plain string means `model.name`."""
@@ -192,7 +188,6 @@ class RaftConfig(Root):
     hardware: HardwareBlock = HardwareBlock()
     verifier: VerifierBlock = VerifierBlock()
     evaluation: EvaluationBlock = EvaluationBlock()
-    placement: PlacementBlock = PlacementBlock()
     verifiers: VerifiersBlock = VerifiersBlock()
     limits: LimitsBlock = LimitsBlock()
     allow_weak: bool = False
@@ -216,7 +211,10 @@ IDENTITY = (
     "hardware",
 )
 """Blocks that make a run what it is: one that differs from the run folder's is refused."""
-FREE = (("raft", "num_cycles"), ("generation", "batch_size"), ("generation", "gpu_memory_utilization"))
+FREE = (
+    ("raft", "num_cycles"),
+    *(("generation", key) for key in ("batch_size", "threads", "gpu_memory_utilization", "kv_cache_gib")),
+)
 """Keys inside those blocks that may change on a resume."""
 
 

@@ -188,6 +188,17 @@ def test_the_same_command_again_does_nothing(place, undisturbed):
     assert results(undisturbed) == before
 
 
+def test_a_run_continues_an_adapter_of_its_own_base(place, undisturbed):
+    checkpoint = "undisturbed/cycle_2_final"
+    finish(command(place, "--config", "run.yaml", "--checkpoint", checkpoint, "--cycles", "1", "--output", "more"))
+    found = statistics(place / "more")
+    assert found["cycles"][0]["swap"]["proof"]["tensors"] == 28, "the adapter is served and proved before cycle 1"
+    assert found["cycles"][1]["swap"]["proof"]["decided_by"] == "exact and behaviour"
+    assert found["cycles"][1]["pass_rate"] > statistics(undisturbed)["cycles"][1]["pass_rate"]
+    config = json.loads((place / "more/cycle_1_final/adapter_config.json").read_text())
+    assert Path(config["base_model_name_or_path"]).resolve() == (place / "base").resolve()
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_a_run_within_seconds_and_leaves_nothing(place, number, code):
     run = place / f"signal-{code}"

@@ -85,7 +85,7 @@ async def measure(rounds: int, prompts: int) -> None:
                 return {j.sample.id: j.sample for j in judged}
 
             await learner.restore(None, None)
-            first = await one(1, "both", sampler, judge)  # warms both up; not counted
+            first = await one(0, "both", sampler, judge)  # warms both up; not counted
             times["both"].clear()
             adapter = Path(scratch) / "adapter"
             examples = [training_example(sample) for sample in list(first.values())[:64]]

@@ -101,9 +101,14 @@ class RunFolder:
             self._lock = None
 
     def set_aside(self) -> Path | None:
-        """Move an earlier run's folder to `<name>.before-<time>` (--fresh); None where there is none."""
+        """Move an earlier run's folder to `<name>.before-<time>` (--fresh); None where there is none.
+
+        Raises BadInput where a driver is writing it.
+        """
         if not self.path.exists() or not any(self.path.iterdir()):
             return None
+        self.open()  # refused while another driver writes it
+        self.close()
         aside = self.path.with_name(f"{self.path.name}.before-{time.strftime('%Y%m%d-%H%M%S')}")
         self.path.rename(aside)
         return aside

@@ -84,6 +84,11 @@ def test_fresh_moves_the_earlier_run_aside_with_all_its_files(tmp_path):
     folder.open()
     folder.save()
     folder.close()
+    writing = RunFolder(folder.path)
+    writing.open()
+    with pytest.raises(BadInput, match="being written"):
+        folder.set_aside()
+    writing.close()
     aside = folder.set_aside()
     assert aside is not None
     assert (aside / "raft_statistics.json").exists()

@@ -29,11 +29,12 @@ class GeneratorActor:
     def __init__(self, settings: EngineSettings, leash_name: str) -> None:
         memory = Path("/dev/shm")
         self._scratch = Path(tempfile.mkdtemp(prefix="haloforge-adapters-", dir=memory if memory.is_dir() else None))
+        self._sockets = Path(tempfile.mkdtemp(prefix="haloforge-generator-"))
         # The engine's processes stay behind when this one is killed, so something must end them.
-        leash.hold(leash_name, folders=(str(self._scratch),))
+        leash.hold(leash_name, folders=(str(self._scratch), str(self._sockets)))
         # Pinned, so that compilers on the other cores do not push its threads about.
         cores = tuple(sorted(os.sched_getaffinity(0)))[: settings.threads]
-        self._engine = VllmEngine(replace(settings, cores=cores))
+        self._engine = VllmEngine(replace(settings, cores=cores, scratch_dir=str(self._sockets)))
         self._arriving: Arriving | None = None
         self._drawn = self._tokens = self._running = 0
 
@@ -82,7 +83,8 @@ class GeneratorActor:
 
     async def close(self) -> None:
         await self._engine.close()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        for folder in (self._scratch, self._sockets):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class RaySampler:

@@ -16,6 +16,7 @@ import ray
 from actors.calls import answer, describe_process
 from actors.cluster import check_code
 from actors.folders import Arriving, Piece, pull, push, read_folder
+from haloforge import leash
 from haloforge.loop import REPORT
 from haloforge.records import TrainingExample
 from haloforge.training.learner import Learner, LearnerSettings, LogRow, Scores
@@ -31,6 +32,7 @@ class TrainerActor:
 
     def __init__(self, settings: LearnerSettings) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="haloforge-trainer-"))
+        leash.hold(leash.token(), folders=(str(self._scratch),))
         self._learner = Learner(settings)
         self._arriving: Arriving | None = None
         self._updates = 0
@@ -82,6 +84,7 @@ class SftActor:
 
     def __init__(self) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="haloforge-sft-"))
+        leash.hold(leash.token(), folders=(str(self._scratch),))
         self._log: list[LogRow] = []
 
     def train(self, job: SftJob) -> SftReport:

@@ -1,8 +1,9 @@
 """Processes that must not outlive this one: vLLM's engine processes, a Ray that we started, boxes.
 
 They inherit a variable in their environment. A watcher process in a session of its own waits for
-the owner's end, however it comes (SIGKILL too), and then kills whatever still carries the variable.
-Covers what was started with exec after `environment()` was put in place; not what cleans its environment.
+the owner's end, however it comes (SIGKILL too), and then kills whatever still carries the variable,
+or has a file open in one of the owner's own folders. Covers what was started with exec after the variable
+was set; not what cleans its environment and holds nothing open there.
 """
 
 from __future__ import annotations
@@ -25,16 +26,23 @@ try:
 except ProcessLookupError:
     pass
 time.sleep(grace)
+def ours(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        if f.read().rsplit(")", 1)[1].split()[0] == "Z":
+            return False
+    with open(f"/proc/{pid}/environ", "rb") as f:
+        if name in f.read():
+            return True
+    # A process that rewrites its title writes over its environment too: then what it has open tells.
+    links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    return any(link.startswith(folder + "/") for link in links for folder in folders)
 def held():
     found = []
     for pid in os.listdir("/proc"):
         if pid.isdigit() and int(pid) != os.getpid():
             try:
-                with open(f"/proc/{pid}/environ", "rb") as f:
-                    if any(v.startswith(name) for v in f.read().split(b"\0")):
-                        with open(f"/proc/{pid}/stat") as s:
-                            if s.read().rsplit(")", 1)[1].split()[0] != "Z":
-                                found.append(int(pid))
+                if ours(pid):
+                    found.append(int(pid))
             except OSError:
                 pass
     return found

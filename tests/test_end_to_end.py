@@ -83,6 +83,7 @@ def place(tmp_path_factory):
     (place / "prompts.jsonl").write_text("".join(lines[:-2]))
     (place / "heldout.jsonl").write_text("".join(lines[-2:]))
     (place / "run.yaml").write_text(CONFIG)
+    (place / "started").touch()
     return place
 
 
@@ -112,17 +113,29 @@ def results(run: Path) -> dict[str, list[str] | bytes]:
     return found
 
 
-def ours() -> list[str]:
-    """Command lines of processes that a run of ours started and that are still alive."""
+def left(place: Path) -> list[str]:
+    """What runs of this folder left: living processes that carry the leash or hold Ray's files, and scratch folders."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                if leash.PREFIX.encode() in (entry / "environ").read_bytes():
+                environ = (entry / "environ").read_bytes()
+                links = [os.readlink(fd) for fd in (entry / "fd").iterdir()]
+                if leash.PREFIX.encode() in environ or any("/haloforge-ray-" in link for link in links):
                     found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
             except OSError:
                 continue
-    return found
+    kinds = ("ray", "generator", "engine", "trainer", "sft", "adapters")
+    folders = [p for kind in kinds for root in ("/tmp", "/dev/shm") for p in Path(root).glob(f"haloforge-{kind}-*")]
+    return found + [str(p) for p in folders if p.stat().st_mtime > (place / "started").stat().st_mtime]
+
+
+def nothing_left(place: Path, within_s: float = 20.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while left(place) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left(place) == []
+    return True
 
 
 def wait_until(condition, process, within_s=240.0):
@@ -168,10 +181,7 @@ def test_a_run_killed_at_three_moments_goes_on_without_doing_anything_twice(plac
         wait_until(reached, process)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        deadline = time.monotonic() + 20
-        while ours() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert ours() == [], moment
+        assert nothing_left(place), moment
     output = finish(command(place, "--config", "run.yaml", "--output", "killed"))
     assert "run folder" in output
     for file in run.glob("cycle_*_samples.jsonl"):
@@ -209,7 +219,4 @@ def test_a_signal_ends_a_run_within_seconds_and_leaves_nothing(place, number, co
     output = finish(process, code)
     assert time.monotonic() - start < 10
     assert "goes on from here" in output
-    deadline = time.monotonic() + 20
-    while ours() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert ours() == []
+    assert nothing_left(place)

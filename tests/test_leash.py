@@ -77,3 +77,21 @@ def test_others_are_left_alone(tmp_path):
     assert alive(stranger.pid)
     stranger.kill()
     stranger.wait()
+
+
+def test_a_process_that_hid_its_environment_is_known_by_what_it_has_open(tmp_path):
+    code = (
+        "import os, subprocess, sys, time; from haloforge import leash; name = leash.token();"
+        "leash.hold(name, grace_s=0.1, folders=(sys.argv[1],));"
+        "child = subprocess.Popen(['sleep', '600'], env={}, start_new_session=True,"
+        " stdout=open(sys.argv[1] + '/log', 'w')); print(child.pid, flush=True); time.sleep(600)"
+    )
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    owner = subprocess.Popen([sys.executable, "-c", code, str(scratch)], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout
+    pid = int(owner.stdout.readline())
+    assert alive(pid)
+    owner.kill()
+    owner.wait()
+    assert gone([pid])

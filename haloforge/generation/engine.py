@@ -78,7 +78,7 @@ class VllmEngine:
             lambda text: tuple(render_prompt(self._tokenizer, text, s.system_prompt))
         )
         # Sockets and rendezvous files go where close() removes them. Unix socket paths end at 107 characters.
-        self._scratch = tempfile.mkdtemp(prefix="haloforge-engine-")
+        self._scratch = tempfile.mkdtemp(prefix="haloforge-engine-", dir=s.scratch_dir)
         try:
             with environment(self._scratch, s.debug) as environ:
                 from vllm import AsyncEngineArgs

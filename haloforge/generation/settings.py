@@ -45,5 +45,7 @@ class EngineSettings:
     """Run the Python code that a model folder brings along."""
     system_prompt: str | None = None
     """Rendered in front of every prompt."""
+    scratch_dir: str | None = None
+    """Where the folder for sockets is made; None: the system's temporary folder. Socket paths end at 107 characters."""
     debug: bool = False
     """Show vLLM's log; otherwise only its errors."""

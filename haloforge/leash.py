@@ -43,7 +43,7 @@ def held():
             try:
                 if ours(pid):
                     found.append(int(pid))
-            except OSError:
+            except (OSError, IndexError):  # it ended while we looked; its stat may then read as empty
                 pass
     return found
 clean, deadline = 0, time.monotonic() + 30

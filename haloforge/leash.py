@@ -18,6 +18,8 @@ PREFIX = "HALOFORGE_LEASH_"
 _WATCH = r"""
 import os, select, shutil, signal, sys, time
 owner, name, grace, folders = int(sys.argv[1]), sys.argv[2].encode(), float(sys.argv[3]), sys.argv[4:]
+if os.fork():  # no child of the owner: Ray's workers kill their children when they end
+    os._exit(0)
 os.setsid()
 try:
     fd = os.pidfd_open(owner)
@@ -85,3 +87,4 @@ def hold(name: str, *, grace_s: float = 0.5, folders: tuple[str, ...] = ()) -> N
     assert watcher.stdout is not None
     watcher.stdout.readline()  # only when the watcher holds the owner may work begin
     watcher.stdout.close()
+    watcher.wait()

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import subprocess
 import sys
 
+from benchmarks.machine import machine
+
 ALL = ("bench_generator", "bench_overlap", "bench_training")
-
-
-def machine() -> str:
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        model = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), "unknown CPU")
-    return f"{model}, {os.cpu_count()} logical CPUs, Linux {platform.release()}, Python {platform.python_version()}"
 
 
 def main() -> None:

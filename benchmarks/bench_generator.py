@@ -18,8 +18,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -30,6 +28,7 @@ from typing import Any
 
 from actors.cluster import connect, on_node
 from actors.generator import RaySampler
+from benchmarks.machine import machine
 from haloforge.generation.engine import WORKER_EXTENSION, VllmEngine
 from haloforge.generation.launch import cpu_settings, environment
 from haloforge.generation.settings import EngineSettings
@@ -183,17 +182,6 @@ def bench(name: str, folder: Path, settings: EngineSettings, count: int, new_tok
             runner.run(actor.close())
             for plain in references.values():
                 plain.close()
-
-
-def machine() -> str:
-    """Name of the CPU and how many of them this process may use."""
-    names = [line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")]
-    return f"{names[0] if names else platform.machine()}, {len(os.sched_getaffinity(0))} CPUs"
-
-
-def _cpuinfo() -> list[str]:
-    file = Path("/proc/cpuinfo")
-    return file.read_text().splitlines() if file.is_file() else []
 
 
 def main() -> None:

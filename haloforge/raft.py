@@ -14,7 +14,7 @@ import typer
 
 from haloforge import config as schema
 from haloforge import paths
-from haloforge.config import RaftConfig
+from haloforge.config import Layer, RaftConfig, Resolved
 from haloforge.errors import BadInput
 from haloforge.ledger import RunFolder
 from haloforge.terminal import errors_shown, show, terminable
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("haloforge")
 
 DEMO = "demo.yaml"
+DEMO_NAMES = {"model", "model.name", "sft_checkpoint", "prompts", "output_dir"}
+"""The demo starts only where none of these is typed."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -47,6 +49,9 @@ def train(
     set_: Annotated[list[str] | None, typer.Option("--set", help="any key: training.learning_rate=2e-5")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="move an earlier run's folder aside and start anew")] = False,
     allow_weak: Annotated[bool, typer.Option("--allow-weak", help="go on without the full sandbox")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="check everything, say what would run, start nothing")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="tracebacks and debug logs")] = False,
 ) -> None:
     """Improve a model with a verifier as its teacher; without arguments, run the embedded demo."""
@@ -66,23 +71,34 @@ def train(
     with errors_shown(debug):
         settings = {key: value for key, value in typed.items() if value is not None}
         settings |= dict(schema.parse_setting(text) for text in set_ or [])
-        demo = not any((config, model, checkpoint, prompts, output))
-        run_command(DEMO if demo else config, settings, fresh)
+        demo = not any((config, model, checkpoint, prompts, output)) and not set(settings) & DEMO_NAMES
+        run_command(resolved(DEMO if demo else config, settings, fresh), fresh, dry_run)
 
 
-def run_command(config_name: str | None, typed: dict[str, Any], fresh: bool) -> None:
+def resolved(config_name: str | None, typed: dict[str, Any], fresh: bool = False) -> Resolved[RaftConfig]:
+    """Typed values over the config file, over what the run folder was started with (unless fresh), over defaults."""
+    layers = [schema.read_file(paths.find_config(config_name))] if config_name else []
+    layers.append(Layer("typed", typed))
+    found = schema.resolve(RaftConfig, layers)
+    folder = RunFolder(paths.output(found.config.output_dir))
+    if not fresh and (before := folder.read_config()) is not None:
+        layers.insert(0, Layer(f"run folder {folder.path}", schema.changed(RaftConfig, before)))
+        found = schema.resolve(RaftConfig, layers)
+    return found
+
+
+def run_command(found: Resolved[RaftConfig], fresh: bool, dry_run: bool) -> None:
     """Everything between the typed line and the exit code 0; all else is raised."""
     from haloforge.loop import finished
     from haloforge.preparation import prepare
 
-    file = paths.find_config(config_name) if config_name else None
-    config = schema.load(RaftConfig, file, typed)
+    config = found.config
     folder = RunFolder(paths.output(config.output_dir))
-    if fresh and (aside := folder.set_aside()):
+    if fresh and not dry_run and (aside := folder.set_aside()):
         log.info("--fresh: the earlier run is now %s", aside)
-    if file is None and (before := folder.read_config()) is not None:
-        config = schema.load(RaftConfig, None, {**_flat(before), **typed})
     prepared = prepare(config)
+    if dry_run:
+        return
     folder.open()
     try:
         check_identity(folder, config, prepared)
@@ -158,13 +174,6 @@ def show_end(folder: RunFolder) -> None:
         f"best cycle: {statistics['best_cycle']}; its model: {folder.path / 'final_model'}",
         f"run folder: {folder.path}",
     )
-
-
-def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in data.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {prefix + key: value}
-    return flat
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from haloforge.errors import BadInput, RunStopped
-from haloforge.generation.launch import cpu_settings, environment, shared_memory
+from haloforge.generation.launch import attention_backend, cpu_settings, environment, shared_memory
 from haloforge.generation.settings import EngineSettings
 from haloforge.proof import ExactReport
 from haloforge.records import Sample, SampleRequest, TrainingExample
@@ -105,6 +105,12 @@ class VllmEngine:
                     # Two slots: the previous adapter serves its requests to the end while the new one is in.
                     arguments |= {"enable_lora": True, "max_loras": 2, "max_cpu_loras": 2}
                     arguments |= {"max_lora_rank": s.max_lora_rank, "lora_target_modules": list(s.lora_modules)}
+                if s.max_num_batched_tokens is not None:
+                    arguments["max_num_batched_tokens"] = s.max_num_batched_tokens
+                if s.safetensors_load_strategy is not None:
+                    arguments["safetensors_load_strategy"] = s.safetensors_load_strategy
+                if s.attention_backend is not None:
+                    arguments["attention_backend"] = attention_backend(s.attention_backend)
                 if on_cpu:
                     cpu_arguments, cpu_environ = cpu_settings(s)
                     arguments |= cpu_arguments

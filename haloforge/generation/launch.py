@@ -37,7 +37,7 @@ def cpu_settings(settings: EngineSettings) -> tuple[dict[str, Any], dict[str, st
     arguments = {
         # A partial prefill would rewind the request's generator, which a CPU generator cannot do.
         "enable_chunked_prefill": False,
-        "max_num_batched_tokens": max(settings.max_model_len, 4096),
+        "max_num_batched_tokens": settings.max_num_batched_tokens or max(settings.max_model_len, 4096),
         "kv_cache_memory_bytes": settings.kv_cache_memory_bytes or _kv_cache_bytes(settings, per_token),
     }
     if settings.enforce_eager is None:
@@ -49,6 +49,17 @@ def cpu_settings(settings: EngineSettings) -> tuple[dict[str, Any], dict[str, st
         # Without this, scoring compiles a small kernel on first use: 18 s with g++, a dead engine without.
         environ["TORCHDYNAMO_DISABLE"] = "1"
     return arguments, environ
+
+
+def attention_backend(name: str) -> Any:
+    """vLLM's attention backend of that name. Raises BadInput with the names that there are."""
+    from vllm.v1.attention.backends.registry import AttentionBackendEnum
+
+    try:
+        return AttentionBackendEnum[name]
+    except (KeyError, ValueError):
+        known = ", ".join(sorted(AttentionBackendEnum.__members__))
+        raise BadInput(f"generation.attention_backend is {name!r}; this vLLM knows {known}") from None
 
 
 def _kv_cache_bytes(settings: EngineSettings, per_token: int) -> int:

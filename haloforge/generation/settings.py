@@ -39,6 +39,12 @@ class EngineSettings:
     kv_cache_memory_bytes: int | None = None
     """Size of the KV cache. None: on a CPU enough for `max_num_seqs` full sequences, at most a quarter of the
     memory that is free; on a GPU what `gpu_memory_utilization` leaves."""
+    max_num_batched_tokens: int | None = None
+    """Tokens in one step; None: on a CPU `max_model_len`, at least 4096; on a GPU vLLM's choice."""
+    attention_backend: str | None = None
+    """vLLM's attention backend by its name; None: vLLM's choice."""
+    safetensors_load_strategy: str | None = None
+    """How weight files are read (lazy, eager, prefetch); None: vLLM's choice."""
     enforce_eager: bool | None = None
     """Without graph capture and compilation. None: on a CPU yes (else scoring needs a C++ compiler), on a GPU no."""
     trust_remote_code: bool = False

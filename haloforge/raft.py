@@ -102,7 +102,7 @@ def run_command(found: Resolved[RaftConfig], fresh: bool, dry_run: bool) -> None
     folder.open()
     try:
         check_identity(folder, config, prepared)
-        if not finished(folder, config.raft.num_cycles):
+        if not finished(folder, config):
             asyncio.run(drive(config, prepared, folder))
     finally:
         folder.close()

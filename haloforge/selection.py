@@ -26,22 +26,28 @@ def eligible(judged: Judged, prompt: Prompt, raft: RaftBlock) -> bool:
 
 
 def select(judged: Sequence[Judged], prompts: Mapping[str, Prompt], raft: RaftBlock, seed: int) -> list[Judged]:
-    """Per prompt the best distinct eligible samples, sorted by (prompt, index).
+    """The best distinct eligible samples, of each prompt or (global) of all, sorted by (prompt, index).
 
     Ties of reward are broken by a seeded hash of the sample's id, so that neither the order of the
-    prompts file nor the length of a program decides.
+    prompts file nor the length of a program decides. Fewer than `min_samples` are filled up with the best of
+    the other eligible ones, as far as there are any.
     """
-    kept: list[Judged] = []
-    for prompt_id, group in by_prompt(judged).items():
-        ranked = sorted(
-            (j for j in group if eligible(j, prompts[prompt_id], raft)),
-            key=lambda j: (-(j.result.reward or 0.0), _hash(seed, j.sample.id)),
-        )
-        ranked = distinct(ranked)
-        if ranked:
-            share = max(1, math.ceil(raft.keep_top_percent * len(ranked) - 1e-9))
-            kept += ranked[: min(share, raft.max_kept_per_prompt)]
-    return in_order(kept)
+    ranked = sorted(
+        (j for j in judged if eligible(j, prompts[j.sample.prompt_id], raft)),
+        key=lambda j: (-(j.result.reward or 0.0), _hash(seed, j.sample.id)),
+    )
+    ranked = distinct(ranked)
+    if raft.selection == "global":
+        kept = ranked[: _share(raft.keep_top_percent, len(ranked))]
+    else:
+        kept = [
+            j
+            for group in by_prompt(ranked).values()
+            for j in group[: min(_share(raft.keep_top_percent, len(group)), raft.max_kept_per_prompt)]
+        ]
+    taken = {j.sample.id for j in kept}
+    others = [j for j in ranked if j.sample.id not in taken]
+    return in_order(kept + others[: max(0, raft.min_samples - len(kept))])
 
 
 def select_uniform(judged: Sequence[Judged], count: int, seed: int) -> list[Judged]:
@@ -61,6 +67,11 @@ def distinct(judged: Sequence[Judged]) -> list[Judged]:
             seen.add(key)
             first.append(j)
     return first
+
+
+def _share(share: float, count: int) -> int:
+    """So many of `count`, rounded up, at least one (of none: none)."""
+    return max(1, math.ceil(share * count - 1e-9)) if count else 0
 
 
 def by_prompt(judged: Sequence[Judged]) -> dict[str, list[Judged]]:

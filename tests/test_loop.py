@@ -118,8 +118,8 @@ def test_a_finished_run_does_nothing_and_more_cycles_go_on(tmp_path, caplog):
     assert learner.updates == []
     folder = RunFolder(tmp_path / "run")
     folder.open()
-    assert finished(folder, 2)
-    assert not finished(folder, 3)
+    assert finished(folder, RaftConfig.model_validate({"raft": {"num_cycles": 2}}))
+    assert not finished(folder, RaftConfig.model_validate({"raft": {"num_cycles": 3}}))
     folder.close()
     assert "Cycle 1 already complete, skipping..." in caplog.text
     assert len(statistics["cycles"]) == 3
@@ -251,3 +251,100 @@ def test_when_verification_falls_behind_requests_stop_and_come_back_in_bursts(tm
     play(run)
     assert judge.most <= 2 * 20, "never more unverified than two windows"
     assert judge.most >= 20, "a whole window is drawn at a time"
+
+
+def test_the_temperature_goes_from_start_to_end_over_the_cycles(tmp_path):
+    run = make_run(tmp_path / "run")
+    run.config.generation.temperature_start, run.config.generation.temperature_end = 1.2, 0.8
+    play(run)
+    drawn = {(r.cycle, r.temperature) for r in run.sampler.requests if "/eval/" not in r.id}
+    assert sorted(drawn) == [(1, 1.2), (2, pytest.approx(1.0)), (3, pytest.approx(0.8))]
+
+
+def test_a_restarted_cycle_trains_from_the_start_point_and_is_told_from_what_was_served(tmp_path):
+    class Remembering(FakeLearner):
+        def __init__(self):
+            super().__init__()
+            self.calls = []
+
+        async def restore(self, current, previous):
+            self.calls.append(("restore", current and current.name, previous and previous.name))
+            await super().restore(current, previous)
+
+        async def update(self, *arguments):
+            self.calls.append(("update", arguments[3]))
+            await super().update(*arguments)
+
+    learner = Remembering()
+    play(make_run(tmp_path / "run", learner=learner, num_cycles=2, restart_each_cycle=True))
+    assert learner.calls == [
+        ("restore", None, None),  # the run's beginning
+        *(("restore", None, None), ("update", 1), ("restore", "cycle_1_final", None)),
+        *(("restore", None, None), ("update", 2), ("restore", "cycle_2_final", "cycle_1_final")),
+    ]
+
+
+def held_out_answers(greedy_of_cycle):
+    """A sampler whose greedy held-out answers are right for so many of twelve prompts, by cycle."""
+
+    def answer(request, served):
+        if "/eval/" not in request.id:
+            return "good" if request.index else "bad"
+        return "good" if int(request.prompt.id[1:]) < greedy_of_cycle[request.cycle] else "bad"
+
+    return FakeSampler(answer)
+
+
+TWELVE = {"seen": {f"s{i}": prompt(f"s{i}") for i in range(12)}}
+
+
+@pytest.mark.parametrize(
+    ("greedy", "patience", "last"),
+    [
+        ([3, 6, 6, 6, 9], 2, 3),  # two measured cycles without a new best end it, though a better one would come
+        ([3, 6, 6, 6, 9], 3, 4),
+        ([3, 4, 5, 6, 7], 1, 4),
+        ([6, 5, 4, 3, 2], 3, 3),
+    ],
+)
+def test_a_run_ends_early_where_held_out_has_stopped_rising_and_a_resume_agrees(tmp_path, greedy, patience, last):
+    def made(sampler):
+        run = make_run(tmp_path / "run", sampler, held_out=TWELVE, num_cycles=4)
+        run.config.early_stopping.enabled, run.config.early_stopping.patience = True, patience
+        return run
+
+    statistics = play(made(held_out_answers(greedy)))
+    assert statistics["cycles"][-1]["cycle"] == last
+    again = made(held_out_answers(greedy))
+    assert finished(again.folder, again.config)
+    play(again)
+    assert again.sampler.requests == []
+
+
+def test_falling_twice_running_is_warned_of_and_recorded(tmp_path, caplog):
+    statistics = play(make_run(tmp_path / "run", held_out_answers([9, 8, 7, 7]), held_out=TWELVE))
+    told = [e.get("warnings") for e in statistics["cycles"]]
+    assert told[1] is None
+    assert told[3] is None
+    assert "fell twice running (0.750, 0.667, 0.583)" in told[2][0]
+    assert "fell twice running" in caplog.text
+
+
+def test_entropy_that_has_halved_since_cycle_1_is_warned_of(tmp_path):
+    class Narrowing(FakeLearner):
+        async def score(self, sequences, adapter):
+            scores = await super().score(sequences, adapter)
+            scores.entropy = {0: 0.9, 1: 0.8, 2: 0.41, 3: 0.39}[self.cycle]
+            return scores
+
+    statistics = play(make_run(tmp_path / "run", learner=Narrowing()))
+    assert [bool(e.get("warnings")) for e in statistics["cycles"]] == [False, False, False, True]
+    assert "from 0.800 nats in cycle 1 to 0.390" in statistics["cycles"][3]["warnings"][0]
+
+
+def test_min_samples_never_trains_on_what_is_not_eligible(tmp_path, caplog):
+    sampler = FakeSampler(lambda request, n: "good" if request.index == 0 and request.prompt.id in "abc" else "bad")
+    run = make_run(tmp_path / "run", sampler, num_cycles=1, min_samples=20)
+    play(run)
+    assert [id for _, ids, _ in run.learner.updates for id in ids] == ["1/a/0", "1/b/0", "1/c/0"]
+    assert "only 3 samples are eligible, fewer than raft.min_samples 20" in caplog.text

@@ -90,3 +90,26 @@ def test_the_control_draws_as_many_distinct_samples_whatever_their_verdicts():
     assert all(len(d) == 20 and len({j.result.code for j in d}) == 20 for d in drawn)
     passed = sum(j.result.status == PASSED for d in drawn for j in d if j.sample.prompt_id == "easy")
     assert 0.4 < passed / sum(len([j for j in d if j.sample.prompt_id == "easy"]) for d in drawn) < 0.6
+
+
+def test_global_keeps_the_best_share_of_all_and_may_drop_a_prompt():
+    samples = [judged("easy", i, reward=1.0) for i in range(6)]
+    samples += [judged("hard", i, status=WRONG_ANSWER, reward=0.7) for i in range(6)]
+    raft = RaftBlock(selection="global", partial_credit=True, keep_top_percent=0.5)
+    assert kept_ids(samples, raft) == [f"1/easy/{i}" for i in range(6)], "no cap per prompt, and nothing of the other"
+    assert kept_ids(samples, RaftBlock(selection="global", keep_top_percent=0.1)) != []
+
+
+def test_global_takes_ties_by_the_seed_and_not_by_the_order_of_the_file():
+    samples = [judged(p, i) for p in ("easy", "hard") for i in range(10)]
+    raft = RaftBlock(selection="global")
+    prompts_kept = [{id.split("/")[1] for id in kept_ids(samples, raft, seed=s)} for s in range(20)]
+    assert all(kept == {"easy", "hard"} for kept in prompts_kept)
+    assert kept_ids(samples[::-1], raft) == kept_ids(samples, raft)
+
+
+def test_min_samples_fills_up_with_the_best_of_the_other_eligible_ones_only():
+    samples = [judged("easy", i) for i in range(6)] + [judged("hard", i, status=WRONG_ANSWER) for i in range(6)]
+    assert len(kept_ids(samples, RaftBlock(keep_top_percent=0.5))) == 3
+    assert len(kept_ids(samples, RaftBlock(keep_top_percent=0.5, min_samples=5))) == 5
+    assert kept_ids(samples, RaftBlock(keep_top_percent=0.5, min_samples=50)) == [f"1/easy/{i}" for i in range(6)]

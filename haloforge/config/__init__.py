@@ -6,7 +6,7 @@ Not here: whether files exist or tools are installed (haloforge.preparation look
 """
 
 from haloforge.config.blocks import Block, ClusterBlock, LoraBlock, ModelBlock, PlacementBlock
-from haloforge.config.raft import RaftBlock, RaftConfig, VerifierBlock, differences, identity
+from haloforge.config.raft import RaftBlock, RaftConfig, RaftEarlyStoppingBlock, VerifierBlock, differences, identity
 from haloforge.config.reading import Layer, Resolved, changed, flat, known_keys, load, parse_setting, read_file, resolve
 from haloforge.config.sft import SftConfig
 
@@ -19,6 +19,7 @@ __all__ = [
     "PlacementBlock",
     "RaftBlock",
     "RaftConfig",
+    "RaftEarlyStoppingBlock",
     "Resolved",
     "SftConfig",
     "VerifierBlock",

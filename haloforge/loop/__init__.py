@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from haloforge.config import RaftConfig
 from haloforge.errors import RunStopped
 from haloforge.ledger import RunFolder, sample_from, verdict_from
-from haloforge.loop.held_out import choose_best, evaluate
+from haloforge.loop.held_out import choose_best, evaluate, stops_early, warn_of_decline
 from haloforge.loop.ports import REPORT, Judge, Learner, Run, Sampler, Scores, log
 from haloforge.loop.sampling import EVALUATION_FILES, TRAINING_FILES, generate_and_verify_cycle
 from haloforge.loop.swapping import swap
@@ -27,15 +28,20 @@ async def run_raft(run: Run) -> dict[str, Any]:
     for cycle in range(1, run.config.raft.num_cycles + 1):
         if not complete(run.folder, cycle):
             await run_cycle(run, cycle)
+        if stops_early(run.folder, run.config.early_stopping, cycle):
+            break
     return run.folder.statistics
 
 
-def finished(folder: RunFolder, cycles: int) -> bool:
-    """Whether a run folder already holds all that a run of so many cycles would make; says what is complete."""
-    done = [cycle for cycle in range(1, cycles + 1) if complete(folder, cycle)]
-    for cycle in done:
+def finished(folder: RunFolder, config: RaftConfig) -> bool:
+    """Whether a run folder already holds all that a run with this config would make; says what is complete."""
+    for cycle in range(1, config.raft.num_cycles + 1):
+        if not complete(folder, cycle):
+            return False
         log.info("Cycle %d already complete, skipping...", cycle)
-    return len(done) == cycles
+        if stops_early(folder, config.early_stopping, cycle):
+            break
+    return True
 
 
 async def run_cycle(run: Run, cycle: int) -> None:
@@ -47,6 +53,7 @@ async def run_cycle(run: Run, cycle: int) -> None:
         await swap(run, cycle)
     await evaluate(run, cycle)
     choose_best(run)
+    warn_of_decline(run.folder, cycle)
     stop_where_nothing_is_kept(run, cycle)
 
 

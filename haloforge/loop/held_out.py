@@ -1,4 +1,4 @@
-"""Evaluate: held-out figures of what is served, and which cycle is the best by them."""
+"""Evaluate: held-out figures of what is served, which cycle is the best by them, and whether going on is worth it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from haloforge import metrics, seeds
+from haloforge.config import RaftEarlyStoppingBlock
+from haloforge.ledger import RunFolder
 from haloforge.loop.ports import Run, log
 from haloforge.loop.sampling import EVALUATION_FILES, generate_and_verify
 from haloforge.records import SampleRequest
@@ -65,7 +67,8 @@ def choose_best(run: Run) -> None:
     first = next(iter(run.held_out), None)
     if first is not None and len(run.held_out[first]) >= FEW_PROMPTS:
         measured = [e for e in done if "eval" in e]
-        score = {e["cycle"]: (e["eval"][first]["greedy"], e["eval"][first].get("pass_at_1", 0.0)) for e in measured}
+        figures = {e["cycle"]: e["eval"][first] for e in measured}
+        score = {c: (f.get("greedy", 0.0), f.get("pass_at_1", 0.0)) for c, f in figures.items()}
         best = max(score, key=lambda c: (*score[c], -c))
     run.folder.statistics["best_cycle"] = best
     target = run.adapter(best)
@@ -74,3 +77,52 @@ def choose_best(run: Run) -> None:
         target = Path(run.folder.statistics["run"]["base"])
     run.folder.link("final_model", target)
     run.folder.save()
+
+
+def stops_early(folder: RunFolder, rule: RaftEarlyStoppingBlock, cycle: int) -> bool:
+    """Whether the run ends after `cycle`: too many measured cycles without a new best greedy rate of the first set."""
+    if not rule.enabled:
+        return False
+    best, without = float("-inf"), 0
+    for number, greedy in _greedy_by_cycle(folder):
+        if number > cycle:
+            break
+        if greedy >= best + rule.min_delta or best == float("-inf"):
+            best, without = greedy, 0
+        else:
+            without += 1
+    if without >= rule.patience:
+        log.info(
+            "early stopping after cycle %d: held-out greedy has not risen by %g above %.3f in %d measured cycles",
+            *(cycle, rule.min_delta, best, without),
+        )
+        return True
+    return False
+
+
+def warn_of_decline(folder: RunFolder, cycle: int) -> None:
+    """Say (and record) where entropy has halved since cycle 1, or the held-out greedy rate fell twice running."""
+    warnings = []
+    first, now = (folder.cycle(c).get("entropy") for c in (1, cycle))
+    if cycle > 1 and first and now is not None and now < 0.5 * first:
+        warnings.append(
+            f"entropy fell from {first:.3f} nats in cycle 1 to {now:.3f}: the model's answers are getting alike; "
+            "fewer cycles, a lower training.learning_rate or a higher generation.temperature may help"
+        )
+    last = [greedy for number, greedy in _greedy_by_cycle(folder) if number <= cycle][-3:]
+    if len(last) == 3 and last[0] > last[1] > last[2]:
+        warnings.append(
+            f"held-out greedy fell twice running ({last[0]:.3f}, {last[1]:.3f}, {last[2]:.3f}): the run may be past "
+            "its best; final_model stays the best cycle's"
+        )
+    if warnings:
+        folder.cycle(cycle)["warnings"] = warnings
+        folder.save()
+    for text in warnings:
+        log.warning("Cycle %d: %s", cycle, text)
+
+
+def _greedy_by_cycle(folder: RunFolder) -> list[tuple[int, float]]:
+    """(cycle, greedy rate of the first held-out set) of every measured cycle."""
+    measured = [(e["cycle"], next(iter(e["eval"].values()))) for e in folder.statistics["cycles"] if e.get("eval")]
+    return [(cycle, figures["greedy"]) for cycle, figures in measured if "greedy" in figures]

@@ -38,6 +38,7 @@ async def generate_and_verify_cycle(run: Run, cycle: int) -> list[Judged]:
 
 def training_requests(run: Run, cycle: int) -> Iterator[SampleRequest]:
     settings = run.config.generation
+    temperature = settings.temperature_at(cycle, run.config.raft.num_cycles)
     for prompt in run.prompts.values():
         for index in range(run.config.raft.samples_per_prompt):
             yield SampleRequest(
@@ -46,7 +47,7 @@ def training_requests(run: Run, cycle: int) -> Iterator[SampleRequest]:
                 cycle=cycle,
                 index=index,
                 seed=seeds.derive(run.config.seed, "sample", cycle, prompt.id, index),
-                temperature=settings.temperature,
+                temperature=temperature,
                 max_new_tokens=settings.max_new_tokens,
                 top_p=settings.top_p,
             )

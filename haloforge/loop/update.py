@@ -28,6 +28,11 @@ def keep(run: Run, cycle: int, judged: Sequence[Judged]) -> list[Judged]:
     kept = select(judged, run.prompts, raft, seed)
     if raft.selection == "uniform":
         kept = select_uniform(judged, count_to_copy(run, cycle, len(kept)), seed)
+    if len(kept) < raft.min_samples:
+        log.warning(
+            "Cycle %d: only %d samples are eligible, fewer than raft.min_samples %d; nothing else is trained on",
+            *(cycle, len(kept), raft.min_samples),
+        )
     rows = [verdict_row(j.sample, run.prompts[j.sample.prompt_id].text, j.result) for j in kept]
     run.folder.write_rows(cycle, "kept", rows)
     distinct = len({(j.sample.prompt_id, j.result.code) for j in kept})
@@ -52,10 +57,15 @@ async def train(run: Run, cycle: int, kept: Sequence[Judged]) -> None:
     if not kept:
         log.warning("Cycle %d: nothing was eligible, so nothing is trained", cycle)
     examples = [training_example(j.sample) for j in kept]
+    afresh = run.config.raft.restart_each_cycle and bool(kept)
     start = time.monotonic()
+    if afresh:
+        await run.learner.restore(run.start_adapter, None)
     await run.learner.update(
         examples, rate, seeds.derive(run.config.seed, "train", cycle), cycle, run.folder.final(cycle)
     )
+    if afresh:  # what was served until now is what the proof tells the new adapter from
+        await run.learner.restore(run.folder.final(cycle), run.adapter(cycle - 1))
     entry.setdefault("seconds", {})["train"] = time.monotonic() - start
     record_update(run, cycle)
     if kept:

@@ -1,29 +1,31 @@
-"""Awaiting an actor: our own errors arrive as themselves, a dead actor as an error that names it."""
+"""Awaiting an actor: its errors arrive as ours, one screen long, with the actor and its node named."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+import logging
+from typing import Any
 
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
 from haloforge.errors import HaloforgeError, RunStopped
 
-T = TypeVar("T")
+log = logging.getLogger("haloforge")
 
 
 async def answer(call: Any, actor: str) -> Any:
     """The value of an actor's call.
 
-    Raises the HaloforgeError that the actor raised, or RunStopped where the actor died or failed in
-    a way that nobody foresaw (its traceback is in the message).
+    Raises the kind of HaloforgeError that the actor raised, or RunStopped where the actor died or failed in
+    a way that nobody foresaw; its traceback is logged for --debug.
     """
     try:
         return await call
     except RayTaskError as e:
-        if isinstance(e.cause, HaloforgeError):
-            raise e.cause from None
-        raise RunStopped(f"{actor} failed: {e}") from e
+        log.debug("%s failed:\n%s", actor, e)
+        kind = type(e.cause) if isinstance(e.cause, HaloforgeError) else RunStopped
+        what = str(e.cause) if kind is not RunStopped or isinstance(e.cause, RunStopped) else repr(e.cause)
+        raise kind(f"{actor} on node {e.ip}: {what}") from None
     except RayActorError as e:
         raise RunStopped(f"{actor} died: {e}; run the same command again, it goes on from where it stood") from e
 

@@ -16,7 +16,7 @@ from haloforge import models
 from haloforge.config import RaftConfig
 from haloforge.generation.settings import EngineSettings
 from haloforge.models import StartPoint
-from haloforge.preparation import verifier_arguments
+from haloforge.preparation import DEFAULT_CONTEXT, verifier_arguments
 from haloforge.training.learner import LearnerSettings
 from haloforge.training.plan import UpdatePlan
 
@@ -60,7 +60,7 @@ def engine_settings(config: RaftConfig, start: StartPoint, cpus: CpuPlan) -> Eng
     return EngineSettings(
         model_dir=start.base_dir,
         dtype=generation.dtype,
-        max_model_len=generation.max_model_len or models.context_length(start.base_dir) or 4096,
+        max_model_len=generation.max_model_len or models.context_length(start.base_dir) or DEFAULT_CONTEXT,
         max_num_seqs=generation.batch_size * config.raft.samples_per_prompt,
         threads=cpus.generator_threads,
         max_lora_rank=rank,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from haloforge import __version__, raft, sft
+from haloforge import __version__, config_cli, raft, sft
 
 app = typer.Typer(
     add_completion=False,
@@ -19,6 +19,7 @@ app.add_typer(raft_app, name="raft")
 sft_app = typer.Typer(no_args_is_help=True, help="Supervised fine-tuning on prompts with answers.")
 sft_app.command("train")(sft.train)
 app.add_typer(sft_app, name="sft")
+app.add_typer(config_cli.app, name="config")
 
 
 @app.command()

@@ -7,6 +7,7 @@ Not here: what the rows mean (haloforge.loop).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import json
@@ -20,11 +21,26 @@ from typing import IO, Any
 
 import yaml
 
-from haloforge.errors import BadInput
+from haloforge.errors import BadInput, RunStopped
 from haloforge.records import Sample, VerifyResult
 
 STATISTICS = "raft_statistics.json"
 CONFIG = "resolved_config.yaml"
+
+
+ROOM_BYTES = 16 * 2**20
+"""What must fit into the output folder before a run starts."""
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a full disk, or one that went away, into the end of the run, with what to do."""
+    try:
+        yield
+    except OSError as e:
+        raise RunStopped(
+            f"cannot write {path}: {e.strerror}; make room and run the same command again, it goes on from here"
+        ) from e
 
 
 class Rows:
@@ -52,10 +68,12 @@ class Rows:
             os.truncate(self.path, whole)
 
     def append(self, row: dict[str, Any]) -> None:
-        if self._file is None:
-            self._file = self.path.open("ab")
-        self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-        self._file.flush()
+        """Write one row at once. Raises RunStopped where the disk is full; a torn row is dropped by the next run."""
+        with writing(self.path):
+            if self._file is None:
+                self._file = self.path.open("ab")
+            self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+            self._file.flush()
 
     def close(self) -> None:
         if self._file is not None:
@@ -73,11 +91,19 @@ class RunFolder:
 
     def open(self) -> None:
         """Create the folder and lock it. Raises BadInput where another driver writes it, or it cannot be written."""
+        probe = self.path / ".room"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(bytes(ROOM_BYTES))
+            probe.unlink()
             lock = (self.path / ".lock").open("a+")
         except OSError as e:
-            raise BadInput(f"cannot write to the output folder {self.path}: {e.strerror}; set output_dir") from e
+            with contextlib.suppress(OSError):
+                probe.unlink(missing_ok=True)
+            raise BadInput(
+                f"cannot write {ROOM_BYTES >> 20} MiB to the output folder {self.path}: {e.strerror}; make room "
+                "there or choose another output_dir (--output)"
+            ) from e
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -121,8 +147,9 @@ class RunFolder:
 
     def write_text(self, name: str, text: str) -> None:
         aside = self.path / f".{name}.part"
-        aside.write_text(text, encoding="utf-8")
-        aside.replace(self.path / name)
+        with writing(self.path / name):
+            aside.write_text(text, encoding="utf-8")
+            aside.replace(self.path / name)
 
     def write_rows(self, cycle: int, name: str, rows: list[dict[str, Any]]) -> None:
         """A finished file, replaced as a whole."""

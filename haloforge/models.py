@@ -59,6 +59,8 @@ def resolve_start_point(checkpoint: str | Path | None, model: str | Path | None 
                 "or leave it out"
             )
         base = require_model(Path(model))
+    if base is not None:
+        require_fit(folder, base)
     if base is None:
         raise BadInput(
             f"adapter {start} names base {recorded or 'nothing'} (adapter_config.json, base_model_name_or_path), which "
@@ -114,6 +116,37 @@ def adapter_shape(folder: str | Path) -> tuple[int, tuple[str, ...]]:
     return rank, tuple(sorted(modules))
 
 
+def require_fit(adapter: Path, base: Path) -> None:
+    """Compare the adapter's matrices with the base's by their shapes, where both are plain safetensors.
+
+    Raises:
+        BadInput: names the first module that the base lacks or has in another size.
+    """
+    if "quantization_config" in _json(base / "config.json"):  # packed weights have shapes of their own
+        return
+    shapes = {name: shape for file in base.glob("*.safetensors") for name, shape in tensor_shapes(file).items()}
+    for name, shape in sorted(tensor_shapes(adapter / "adapter_model.safetensors").items()):
+        module, _, side = name.removeprefix("base_model.model.").partition(".lora_")
+        if not shapes or side not in ("A.weight", "B.weight"):
+            continue
+        weight = shapes.get(f"{module}.weight")
+        width = shape[-1] if side == "A.weight" else shape[0]  # A: (r, inputs), B: (outputs, r)
+        if weight is None:
+            what = f"the base has no {module}"
+        elif width not in weight:
+            what = f"{module} is {' × '.join(map(str, weight))} in the base, and the adapter wants a side of {width}"
+        else:
+            continue
+        raise BadInput(
+            f"adapter {adapter} was made for another base than {base}: {what}; give the base it was made for"
+        )
+
+
+def tensor_shapes(file: Path) -> dict[str, list[int]]:
+    """Shapes by tensor name, from the header of a safetensors file; empty where it cannot be read."""
+    return {name: tensor["shape"] for name, tensor in (_header(file) or ({}, 0))[0].items()}
+
+
 def fingerprint(folder: str | Path) -> str:
     """A digest of a model or adapter folder: its JSON files, and names and sizes of its weights (not read whole)."""
     digest = hashlib.sha256()
@@ -153,18 +186,28 @@ def _whole(file: Path) -> bool:
 
 
 def _whole_safetensors(file: Path) -> bool:
-    """Format: 8 bytes of header length n (little endian), n bytes of JSON with offsets into the rest, the rest."""
+    tensors, start = _header(file) or ({}, 0)
+    ends = [tensor["data_offsets"][1] for tensor in tensors.values()]
+    return bool(ends) and start + max(ends) == file.stat().st_size
+
+
+def _header(file: Path) -> tuple[dict[str, Any], int] | None:
+    """(tensors by name, where their data begins) of a safetensors file; None where it is none.
+
+    Format: 8 bytes of header length n (little endian), n bytes of JSON with shapes and offsets into the rest, the rest.
+    """
     try:
-        size = file.stat().st_size
         with file.open("rb") as f:
             n = int.from_bytes(f.read(8), "little")
-            if not 2 <= n <= size - 8:
-                return False
+            if not 2 <= n <= file.stat().st_size - 8:
+                return None
             header = json.loads(f.read(n))
-        ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+        tensors = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+        if all(isinstance(t["data_offsets"][1], int) and isinstance(t["shape"], list) for t in tensors.values()):
+            return tensors, 8 + n
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError):
-        return False
-    return bool(ends) and 8 + n + max(ends) == size
+        pass
+    return None
 
 
 def _json(file: Path) -> dict[str, Any]:

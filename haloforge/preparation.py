@@ -11,7 +11,7 @@ import importlib.util
 import logging
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from haloforge import paths
 from haloforge.config import RaftConfig, VerifierBlock
 from haloforge.data.practice.build import Practice
 from haloforge.errors import BadInput, MissingTool
-from haloforge.models import StartPoint, fingerprint, resolve_start_point
+from haloforge.models import StartPoint, context_length, fingerprint, resolve_start_point
 from haloforge.prompts import prompt_row, read_prompts
 from haloforge.records import Prompt
 from haloforge.seeds import derive
@@ -29,6 +29,8 @@ from haloforge.verifiers import check_ready
 log = logging.getLogger("haloforge")
 
 PRACTICE = paths.BUILTIN + "practice/"
+DEFAULT_CONTEXT = 4096
+"""Tokens, where a model's config names no limit."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,54 @@ def prepare(config: RaftConfig) -> Prepared:
         start = resolve_start_point(
             paths.find_input(config.start_point, "model"), paths.find_input(base, "model") if base else None
         )
+    base_dir = start.base_dir if start else str(practice.folder / "random") if practice else ""
+    check_lengths(config, base_dir, every)
     control_of = paths.find_input(config.raft.control_of, "run") if config.raft.control_of else None
     return Prepared(paths.output(config.output_dir), prompts, held_out, practice, start, control_of)
+
+
+def check_lengths(config: RaftConfig, base_dir: str, prompts: Sequence[Prompt]) -> None:
+    """Refuse prompts that leave no room for their answer in the model's context; one position is for scoring."""
+    from haloforge.rendering import load_tokenizer, render_prompt
+
+    generation, known = config.generation, context_length(base_dir)
+    limit = generation.max_model_len or known or DEFAULT_CONTEXT
+    if known and limit > known:
+        raise BadInput(f"generation.max_model_len is {limit}; {base_dir} has a context of {known} tokens: lower it")
+    tokenizer = load_tokenizer(base_dir, config.model.trust_remote_code)
+    room = limit - 1 - generation.max_new_tokens
+    if room < 1:
+        raise BadInput(
+            f"generation.max_new_tokens {generation.max_new_tokens} leaves no room for a prompt in a context of "
+            f"{limit} tokens: lower it" + (" or raise generation.max_model_len" if not known or limit < known else "")
+        )
+    lengths = {p.id: len(render_prompt(tokenizer, p.text, generation.system_prompt)) for p in prompts}
+    long = {id_: n for id_, n in lengths.items() if n > room}
+    if long:
+        first = ", ".join(f"{id_} ({n} tokens)" for id_, n in list(long.items())[:3])
+        raise BadInput(
+            f"{len(long)} of {len(lengths)} prompts are longer than the {room} tokens that a context of {limit} leaves "
+            f"beside generation.max_new_tokens {generation.max_new_tokens}: {first}{', …' if len(long) > 3 else ''}; "
+            "shorten or remove them, lower generation.max_new_tokens or raise generation.max_model_len"
+        )
+
+
+def warn_without_effect(config: RaftConfig, sources: Container[str], prompts: Iterable[Prompt]) -> None:
+    """Say which values that somebody set can change nothing in this run."""
+    raft = config.raft
+    whole_only = not raft.partial_credit and any(p.has_checks for p in prompts)
+    if "raft.reward_threshold" in sources and raft.reward_threshold < 1 and whole_only:
+        log.warning(
+            "raft.reward_threshold %g has no effect on prompts with tests: only what passes all of them is trained on; "
+            "set raft.partial_credit: true to train on parts too",
+            raft.reward_threshold,
+        )
+    if "raft.max_kept_per_prompt" in sources and raft.selection == "global":
+        log.warning("raft.max_kept_per_prompt has no effect with raft.selection: global")
+    if "generation.temperature" in sources and config.generation.temperature_start is not None:
+        log.warning("generation.temperature has no effect beside temperature_start and temperature_end")
+    if "evaluation.holdout" in sources and config.evaluation.prompts is not None:
+        log.warning("evaluation.holdout has no effect where evaluation.prompts are given")
 
 
 def require_packages(*names: str) -> None:

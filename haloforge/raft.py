@@ -90,14 +90,16 @@ def resolved(config_name: str | None, typed: dict[str, Any], fresh: bool = False
 def run_command(found: Resolved[RaftConfig], fresh: bool, dry_run: bool) -> None:
     """Everything between the typed line and the exit code 0; all else is raised."""
     from haloforge.loop import finished
-    from haloforge.preparation import prepare
+    from haloforge.preparation import prepare, warn_without_effect
 
     config = found.config
     folder = RunFolder(paths.output(config.output_dir))
     if fresh and not dry_run and (aside := folder.set_aside()):
         log.info("--fresh: the earlier run is now %s", aside)
     prepared = prepare(config)
+    warn_without_effect(config, found.sources, prepared.prompts.values())
     if dry_run:
+        show(*dry_run_lines(found, prepared))
         return
     folder.open()
     try:
@@ -107,6 +109,23 @@ def run_command(found: Resolved[RaftConfig], fresh: bool, dry_run: bool) -> None
     finally:
         folder.close()
     show_end(folder)
+
+
+def dry_run_lines(found: Resolved[RaftConfig], prepared: Prepared) -> list[str]:
+    """What would run: inputs, counts, and every value that is not a default."""
+    config = found.config
+    start = prepared.start or "the practice base"
+    samples = len(prepared.prompts) * config.raft.samples_per_prompt
+    held_out = ", ".join(f"{name} {len(prompts)}" for name, prompts in prepared.held_out.items()) or "none"
+    lines = [
+        "dry run: everything was checked but the cluster, and nothing was started",
+        f"start point: {start if isinstance(start, str) else start.adapter_dir or start.base_dir}",
+        f"prompts: {len(prepared.prompts)} to train on; held out: {held_out}",
+        f"samples per cycle: {samples}; cycles: {config.raft.num_cycles}; verifier: {config.verifier.type}",
+        f"run folder: {prepared.output}",
+        "settings that are not defaults:",
+    ]
+    return lines + [f"  {line}" for line in schema.described(found, defaults=False)]
 
 
 def check_identity(folder: RunFolder, config: RaftConfig, prepared: Prepared) -> None:

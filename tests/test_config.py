@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import pytest
 
 from haloforge import config, paths
-from haloforge.config import RaftConfig, SftConfig
+from haloforge.config import RaftConfig, SftConfig, reference
 from haloforge.errors import BadInput
 
 
@@ -109,3 +113,78 @@ def test_a_shipped_config_is_found_by_its_name_from_anywhere(tmp_path, monkeypat
         assert paths.find_config(name).name == "demo.yaml"
     with pytest.raises(BadInput, match=r"demo\.yaml"):
         paths.find_config("dmeo.yaml")
+
+
+def test_layers_are_laid_over_each_other_and_every_value_knows_its_source(tmp_path):
+    file = yaml(tmp_path, "verifier: gcc\nraft: {num_cycles: 2, keep_top_percent: 0.25}\nhardware: {env: {A: b}}\n")
+    found = config.resolve(
+        RaftConfig,
+        [
+            config.Layer("run folder", {"raft.num_cycles": 9, "raft.lr_decay": 0.5, "hardware.env": {"C": "d"}}),
+            config.read_file(file),
+            config.Layer("typed", {"raft.keep_top_percent": 0.75}),
+        ],
+    )
+    c = found.config
+    assert (c.raft.num_cycles, c.raft.lr_decay, c.raft.keep_top_percent) == (2, 0.5, 0.75)
+    assert c.hardware.env == {"A": "b"}, "a mapping of the user's own is replaced as a whole"
+    told = {line.split(" = ")[0]: line.rpartition("  (")[2].rstrip(")") for line in config.described(found)}
+    assert told["raft.num_cycles"] == told["verifier.type"] == str(file)
+    assert (told["raft.lr_decay"], told["raft.keep_top_percent"], told["seed"]) == ("run folder", "typed", "default")
+    assert len(config.described(found, defaults=False)) == 5
+
+
+def test_what_a_run_was_started_with_comes_back_from_its_dump_and_nothing_else():
+    given = {"model": {"name": "m"}, "raft": {"num_cycles": 7}, "evaluation": {"prompts": {"a": "b"}}}
+    dumped = RaftConfig.model_validate(given).model_dump(mode="json")
+    assert config.changed(RaftConfig, dumped) == {
+        "model.name": "m",
+        "raft.num_cycles": 7,
+        "evaluation.prompts": {"a": "b"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("base_model: x", "did you mean 'model'"),
+        ("threshold: 0.5", "did you mean 'raft.reward_threshold'"),
+        ("keep: 0.5", "did you mean 'raft.keep_top_percent'"),
+        ("samples: 4", "did you mean 'raft.samples_per_prompt'"),
+        ("generation: {temperature_start: 1.0}", "temperature_start and temperature_end belong together"),
+        ("placement: {mode: sleep}", "placement.mode"),
+    ],
+)
+def test_keys_of_other_systems_are_told_where_they_went(tmp_path, text, named):
+    with pytest.raises(BadInput) as error:
+        config.load(RaftConfig, yaml(tmp_path, text))
+    assert named in str(error.value)
+
+
+def test_the_reference_is_what_the_schemas_say():
+    page = (paths.Path(__file__).parent.parent / "docs/CONFIG.md").read_text()
+    assert page == reference.reference(), "run: python -m haloforge.config.reference > docs/CONFIG.md"
+    for kind in (RaftConfig, SftConfig):
+        for key in set(config.known_keys(kind)) - {k.rpartition(".")[0] for k in config.known_keys(kind)}:
+            assert f"| `{key}`" in page
+    bare = [line for line in page.splitlines() if line.startswith("| `") and line.split(" | ")[3].strip(" |") == ""]
+    assert bare == [], "every key says what it does"
+
+
+def run(*arguments):
+    return subprocess.run([sys.executable, "-m", "haloforge.cli", *arguments], capture_output=True, text=True)
+
+
+def test_config_show_validate_and_schema_answer(tmp_path):
+    shown = run("config", "show", "--config", "demo.yaml", "--set", "seed=9")
+    assert "seed = 9  (--set)" in shown.stdout
+    assert 'verifier.type = "execution"' in shown.stdout
+    good = yaml(tmp_path, "training: {per_device_train_batch_size: 4}\n")
+    assert "ok (sft)" in run("config", "validate", str(good)).stdout
+    good.write_text("data: {train_fil: x}\n")
+    refused = run("config", "validate", str(good), "demo.yaml")
+    assert refused.returncode == 2
+    assert "did you mean 'data.train_file'" in refused.stderr
+    assert "demo.yaml: ok (raft)" in refused.stdout
+    assert json.loads(run("config", "schema", "raft").stdout)["properties"]["raft"]
+    assert run("config", "schema", "rafd").returncode == 2

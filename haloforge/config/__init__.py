@@ -7,7 +7,18 @@ Not here: whether files exist or tools are installed (haloforge.preparation look
 
 from haloforge.config.blocks import Block, ClusterBlock, LoraBlock, ModelBlock, PlacementBlock
 from haloforge.config.raft import RaftBlock, RaftConfig, RaftEarlyStoppingBlock, VerifierBlock, differences, identity
-from haloforge.config.reading import Layer, Resolved, changed, flat, known_keys, load, parse_setting, read_file, resolve
+from haloforge.config.reading import (
+    Layer,
+    Resolved,
+    changed,
+    described,
+    flat,
+    known_keys,
+    load,
+    parse_setting,
+    read_file,
+    resolve,
+)
 from haloforge.config.sft import SftConfig
 
 __all__ = [
@@ -24,6 +35,7 @@ __all__ = [
     "SftConfig",
     "VerifierBlock",
     "changed",
+    "described",
     "differences",
     "flat",
     "identity",

@@ -53,6 +53,7 @@ class LoraBlock(Block):
     alpha: Positive = 32
     """The adapter is scaled by alpha ÷ r."""
     dropout: Share = 0.05
+    """Share of the adapter's inputs that a training step leaves out."""
     target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
     """Last names of the modules that get an adapter."""
 

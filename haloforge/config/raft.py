@@ -27,7 +27,9 @@ from haloforge.config.blocks import (
 
 class RaftBlock(Block):
     num_cycles: Positive = 5
+    """Turns of the loop; may grow when a run is continued."""
     samples_per_prompt: Positive = 8
+    """Completions drawn for each prompt in each cycle."""
     reward_threshold: Share = 0.5
     """A kept sample has at least this reward."""
     keep_top_percent: ShareAboveZero = 0.5
@@ -59,12 +61,15 @@ class RaftBlock(Block):
 
 class GenerationBlock(Block):
     max_new_tokens: Positive = 1024
+    """Longest completion in tokens; one that is cut off there is never trained on."""
     temperature: Temperature = 0.7
     """Sampling temperature of the training samples."""
     temperature_start: Temperature | None = None
     """With temperature_end: a linear schedule from the first cycle to the last, in place of `temperature`."""
     temperature_end: Temperature | None = None
+    """Temperature of the last cycle."""
     top_p: ShareAboveZero = 1.0
+    """Samples from the most likely tokens that together have this probability; 1 is untruncated."""
     batch_size: Positive = 8
     """Prompts in flight per generator; times samples_per_prompt requests run in the engine at once."""
     system_prompt: str | None = None
@@ -104,18 +109,25 @@ class GenerationBlock(Block):
 
 class TrainingBlock(Block):
     epochs: Positive = 1
+    """Passes over the kept samples in each cycle."""
     batch_size: Positive = 2
     """Samples per step and device, packed or not."""
     gradient_accumulation_steps: Positive = 16
+    """Batches per optimizer step."""
     learning_rate: LearningRate = 5e-5
+    """Of the first cycle; see raft.lr_decay."""
     min_steps: Positive = 8
     """Optimizer steps that a cycle takes at the least: less accumulation, then smaller batches, then more epochs."""
     warmup_ratio: Share = 0.03
+    """Share of the steps in which the learning rate rises; at most a tenth of them."""
     weight_decay: NotNegative = 0.0
+    """Of AdamW."""
     max_grad_norm: AboveZero = 1.0
+    """Longer gradients are scaled down to this norm."""
     packing: Literal["auto"] | bool = "auto"
     """Several samples in one row, without attention across them; auto: not on a CPU, where it costs time."""
     dataloader_num_workers: Count = 0
+    """Processes that prepare batches; 0: the trainer itself."""
     dataloader_pin_memory: bool = False
     """Has an effect with a GPU only."""
 
@@ -194,6 +206,7 @@ class RaftConfig(Root):
     output_dir: str = "models/raft"
     """The run folder: relative to the working directory, in a submitted job to HALOFORGE_HOME."""
     seed: Seed = 0
+    """Root of every sample's seed, of the order of training and of selection."""
     raft: RaftBlock = RaftBlock()
     generation: GenerationBlock = GenerationBlock()
     lora: LoraBlock = LoraBlock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +109,18 @@ def changed(kind: type[Block], values: Mapping[str, Any]) -> dict[str, Any]:
     """The leaves of a dumped config that are not the schema's defaults, in dotted form."""
     defaults = flat(kind().model_dump(mode="json"))
     return {key: value for key, value in flat(values).items() if key not in defaults or defaults[key] != value}
+
+
+def described(found: Resolved[Any], defaults: bool = True) -> list[str]:
+    """`key = value  (source)` for every leaf, as `haloforge config show` prints it."""
+    values = flat(found.config.model_dump(mode="json"))
+    lines = []
+    for key, value in values.items():
+        source = next((s for k, s in found.sources.items() if key == k or key.startswith(f"{k}.")), None)
+        if source or defaults:
+            shown = json.dumps(value, ensure_ascii=False)
+            lines.append(f"{key} = {shown}  ({source or 'default'})")
+    return lines
 
 
 def parse_setting(text: str) -> tuple[str, Any]:

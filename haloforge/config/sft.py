@@ -34,17 +34,25 @@ class SftTrainingBlock(Block):
     output_dir: str = "models/sft"
     """Relative to the working directory, in a submitted job to HALOFORGE_HOME."""
     num_train_epochs: Positive = 3
+    """Passes over the data."""
     per_device_train_batch_size: Positive = 2
+    """Rows per step and device."""
     gradient_accumulation_steps: Positive = 16
+    """Batches per optimizer step."""
     learning_rate: LearningRate = 2e-4
+    """The highest, after warm-up; then it falls along a cosine."""
     warmup_ratio: Share = 0.03
+    """Share of the steps in which the learning rate rises; at most a tenth of them."""
     weight_decay: NotNegative = 0.0
+    """Of AdamW."""
     max_grad_norm: AboveZero = 1.0
+    """Longer gradients are scaled down to this norm."""
     gradient_checkpointing: bool | Literal["auto"] = "auto"
     """Recomputes activations to save memory; auto: on a GPU only."""
     bf16: bool = True
     """BF16 base and compute; false: float32."""
     dataloader_num_workers: Count = 0
+    """Processes that prepare batches; 0: the trainer itself."""
     dataloader_pin_memory: bool = False
     """Has an effect with a GPU only."""
 
@@ -68,5 +76,6 @@ class SftConfig(Root):
     training: SftTrainingBlock = SftTrainingBlock()
     early_stopping: SftEarlyStoppingBlock = SftEarlyStoppingBlock()
     seed: Seed = 0
+    """Of the split, the order of the rows and a fresh adapter's weights."""
     system_prompt: str | None = None
     """Rendered in front of every prompt; unset: nothing beyond the chat template's own."""

@@ -16,9 +16,10 @@ import ray
 
 import actors
 import haloforge
-from haloforge import leash, paths
+from haloforge import hardware, leash, paths
 from haloforge.code_digest import code_digest
 from haloforge.errors import BadInput, RunStopped
+from haloforge.hardware import Gpu
 from haloforge.terminal import Terminated
 
 log = logging.getLogger("haloforge")
@@ -29,6 +30,8 @@ class Node:
     id: str
     ip: str
     cpus: int
+    gpus: int = 0
+    """As Ray counts them."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +91,24 @@ def connect(run: str) -> Iterator[Cluster]:
 def _nodes() -> tuple[Node, ...]:
     here = ray.get_runtime_context().get_node_id()
     nodes = [
-        Node(n["NodeID"], n["NodeManagerAddress"], int(n["Resources"].get("CPU", 0))) for n in ray.nodes() if n["Alive"]
+        Node(n["NodeID"], n["NodeManagerAddress"], *(int(n["Resources"].get(kind, 0)) for kind in ("CPU", "GPU")))
+        for n in ray.nodes()
+        if n["Alive"]
     ]
     return tuple(sorted(nodes, key=lambda n: (n.id != here, n.ip)))
+
+
+def gpus_of(node: Node) -> tuple[Gpu, ...]:
+    """The GPUs of a node, as many as Ray counts there. Raises BadInput where it counts some and none can be read."""
+    if not node.gpus:
+        return ()
+    found = ray.get(ray.remote(hardware.gpus).options(num_cpus=0, name="look for GPUs", **on_node(node)).remote())
+    if len(found) < node.gpus:
+        raise BadInput(
+            f"Ray counts {node.gpus} GPUs on node {node.ip}, and the memory of {len(found)} can be read there (from "
+            "nvidia-smi, or the kernel's KFD): correct --num-gpus, mend the driver, or set placement: cpu"
+        )
+    return found[: node.gpus]
 
 
 def on_node(node: Node) -> dict[str, Any]:

@@ -6,15 +6,18 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-from actors.cluster import Cluster, on_node
+from actors.cluster import Cluster, gpus_of, on_node
 from actors.generator import RaySampler
 from actors.placement import CpuPlan, plan_cpus, spread
 from actors.pool import VerifierPool
 from actors.trainer import RayLearner
-from haloforge import models
+from haloforge import budgets, models
+from haloforge.budgets import ALONE, GpuPlan, Need, plan_gpus
 from haloforge.config import RaftConfig
-from haloforge.generation.settings import EngineSettings
+from haloforge.generation.settings import DTYPE_BYTES, EngineSettings
+from haloforge.hardware import GIB
 from haloforge.models import StartPoint
 from haloforge.preparation import DEFAULT_CONTEXT, verifier_arguments
 from haloforge.training.learner import LearnerSettings
@@ -22,26 +25,70 @@ from haloforge.training.plan import UpdatePlan
 
 log = logging.getLogger("haloforge")
 
+NO_GPU = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
+"""Environment in which torch and vLLM see no GPU."""
 
-def plan(cluster: Cluster, config: RaftConfig) -> CpuPlan:
-    """The run's share of the cluster's CPUs; raises BadInput where they do not suffice."""
-    here = cluster.nodes[0].cpus
-    cpus = plan_cpus(cluster.free_cpus, here, config.generation.threads, config.verifiers.count)
-    log.info("CPUs: generator %d, verifiers %d", cpus.generator_threads, cpus.verifiers)
-    return cpus
+
+@dataclass(frozen=True)
+class Plan:
+    """A run's share of the cluster."""
+
+    cpus: CpuPlan
+    gpus: GpuPlan
+
+
+def plan(cluster: Cluster, config: RaftConfig, model_dir: str) -> Plan:
+    """The run's share of the cluster's CPUs and GPUs; raises BadInput where they do not suffice."""
+    here = cluster.nodes[0]
+    gpus = GpuPlan("cpu")
+    if config.placement.mode != "cpu":
+        found = gpus_of(here)
+        wanted = need(config, model_dir) if found else Need(0, 0, 0, 0)
+        gpus = plan_gpus(config.placement, config.generation.kv_cache_gib, found, None, wanted)
+    threads = config.generation.threads or (None if gpus.mode == "cpu" else 1)
+    cpus = plan_cpus(cluster.free_cpus, here.cpus, threads, config.verifiers.count)
+    log.info("placement: %s; CPUs: generator %d, verifiers %d", gpus.describe(), cpus.generator_threads, cpus.verifiers)
+    return Plan(cpus, gpus)
+
+
+def need(config: RaftConfig, model_dir: str) -> Need:
+    """What the model needs of a GPU's memory with these settings."""
+    return budgets.need(
+        model_dir,
+        engine_bytes_per_weight=DTYPE_BYTES[config.generation.dtype],
+        trainer_bytes_per_weight=2 if config.hardware.bf16 else 4,
+        max_model_len=longest(config, model_dir),
+        batch_size=config.training.batch_size,
+        lora_r=config.lora.r,
+        checkpointing=config.hardware.gradient_checkpointing is not False,
+    )
+
+
+def longest(config: RaftConfig, model_dir: str) -> int:
+    """Tokens of the longest sequence."""
+    return config.generation.max_model_len or models.context_length(model_dir) or DEFAULT_CONTEXT
 
 
 @asynccontextmanager
 async def crew(
-    cluster: Cluster, config: RaftConfig, start: StartPoint, cpus: CpuPlan
+    cluster: Cluster, config: RaftConfig, start: StartPoint, plan: Plan
 ) -> AsyncIterator[tuple[RaySampler, VerifierPool, RayLearner]]:
     """Start generator, verifiers and trainer, wait until all are ready, and close them afterwards.
 
     Generator and trainer run on the driver's node, verifiers wherever a CPU is left.
     """
+    cpus, gpus = plan.cpus, plan.gpus
     here = on_node(cluster.nodes[0])
-    sampler = RaySampler(engine_settings(config, start, cpus), cpus.generator_threads, here)
-    learner = RayLearner(learner_settings(config, start.base_dir, cpus), update_plan(config), here)
+    env = {**(NO_GPU if config.placement.mode == "cpu" else {}), **config.hardware.env}
+    sampler = RaySampler(
+        engine_settings(config, start, plan), cpus.generator_threads, {**here, "num_gpus": gpus.engine_gpus}, env
+    )
+    learner = RayLearner(
+        learner_settings(config, start.base_dir, plan),
+        update_plan(config),
+        {**here, "num_gpus": gpus.trainer_gpus},
+        env,
+    )
     free = [n.cpus - (cpus.generator_threads if n is cluster.nodes[0] else 0) for n in cluster.nodes]
     places = [cluster.nodes[i] for i in spread(cpus.verifiers, free)]
     judge = VerifierPool(places, config.verifier.type, verifier_arguments(config))
@@ -51,21 +98,22 @@ async def crew(
     await asyncio.gather(sampler.close(), learner.close())
 
 
-def engine_settings(config: RaftConfig, start: StartPoint, cpus: CpuPlan) -> EngineSettings:
+def engine_settings(config: RaftConfig, start: StartPoint, plan: Plan) -> EngineSettings:
     """The adapter that the run starts from has its own rank and modules; `lora:` counts only without one."""
-    generation = config.generation
+    generation, kv_cache = config.generation, config.generation.kv_cache_gib
     rank, modules = config.lora.r, config.lora.target_modules
     if start.adapter_dir:
         rank, modules = models.adapter_shape(start.adapter_dir)
     return EngineSettings(
         model_dir=start.base_dir,
         dtype=generation.dtype,
-        max_model_len=generation.max_model_len or models.context_length(start.base_dir) or DEFAULT_CONTEXT,
+        max_model_len=longest(config, start.base_dir),
         max_num_seqs=generation.batch_size * config.raft.samples_per_prompt,
-        threads=cpus.generator_threads,
+        threads=plan.cpus.generator_threads,
         max_lora_rank=rank,
         lora_modules=modules,
-        kv_cache_memory_bytes=int(generation.kv_cache_gib * 2**30) if generation.kv_cache_gib else None,
+        gpu_memory_utilization=plan.gpus.engine_share or ALONE,
+        kv_cache_memory_bytes=plan.gpus.kv_cache_bytes or (int(kv_cache * GIB) if kv_cache else None),
         max_num_batched_tokens=generation.max_num_batched_tokens,
         attention_backend=generation.attention_backend,
         enforce_eager=generation.enforce_eager,
@@ -75,7 +123,7 @@ def engine_settings(config: RaftConfig, start: StartPoint, cpus: CpuPlan) -> Eng
     )
 
 
-def learner_settings(config: RaftConfig, base: str, cpus: CpuPlan) -> LearnerSettings:
+def learner_settings(config: RaftConfig, base: str, plan: Plan) -> LearnerSettings:
     return LearnerSettings(
         model_dir=base,
         method="lora",
@@ -88,7 +136,8 @@ def learner_settings(config: RaftConfig, base: str, cpus: CpuPlan) -> LearnerSet
         attn_implementation=config.attention,
         gradient_checkpointing=config.hardware.gradient_checkpointing,
         trust_remote_code=config.model.trust_remote_code,
-        threads=cpus.trainer_threads,
+        gpu_memory_bytes=plan.gpus.trainer_bytes,
+        threads=plan.cpus.trainer_threads,
         seed=config.seed,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,14 +90,15 @@ class GeneratorActor:
 class RaySampler:
     """The loop's Sampler, in a generator actor."""
 
-    def __init__(self, settings: EngineSettings, threads: int, place: dict[str, Any]) -> None:
+    def __init__(self, settings: EngineSettings, threads: int, place: dict[str, Any], env: Mapping[str, str]) -> None:
+        """place: Ray's options for node and GPUs. env: variables that are set before torch is loaded."""
         name = leash.token()
         options = {
             **place,
             "name": NAME,
             "num_cpus": threads,
             "max_concurrency": 10_000,  # one call per request in flight; the driver bounds them
-            "runtime_env": {"env_vars": {name: "1", "OMP_NUM_THREADS": str(threads)}},
+            "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(threads), **env, name: "1"}},
         }
         self._actor = ray.remote(GeneratorActor).options(**options).remote(settings, name)
 

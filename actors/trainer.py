@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -104,12 +104,12 @@ class SftActor:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
 
-def _environment(settings: LearnerSettings) -> dict[str, Any]:
+def _environment(settings: LearnerSettings, env: Mapping[str, str] | None = None) -> dict[str, Any]:
     # Threads that wait by spinning take the cores from whoever has work; must be set before torch is loaded.
     variables = {"OMP_WAIT_POLICY": "PASSIVE"}
     if settings.threads:
         variables["OMP_NUM_THREADS"] = str(settings.threads)
-    return {"env_vars": variables}
+    return {"env_vars": {**variables, **(env or {})}}
 
 
 async def train_in_actor(job: SftJob, into: Path, on_log: Callable[[LogRow], None]) -> SftReport:
@@ -136,13 +136,16 @@ async def train_in_actor(job: SftJob, into: Path, on_log: Callable[[LogRow], Non
 class RayLearner:
     """The loop's Learner, in a trainer actor. It takes no CPU of its own: it works while the generator rests."""
 
-    def __init__(self, settings: LearnerSettings, plan: UpdatePlan, place: dict[str, Any]) -> None:
+    def __init__(
+        self, settings: LearnerSettings, plan: UpdatePlan, place: dict[str, Any], env: Mapping[str, str]
+    ) -> None:
+        """place: Ray's options for node and GPUs. env: variables that are set before torch is loaded."""
         self._plan = plan
         options = {
             **place,
             "name": NAME,
             "num_cpus": 0,
-            "runtime_env": _environment(settings),
+            "runtime_env": _environment(settings, env),
         }
         self._actor = ray.remote(TrainerActor).options(**options).remote(settings)
 

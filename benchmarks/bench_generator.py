@@ -158,7 +158,7 @@ def bench(name: str, folder: Path, settings: EngineSettings, count: int, new_tok
     }
     ours = VllmEngine(settings)
     with connect("bench-generator") as cluster, asyncio.Runner() as runner:
-        actor = RaySampler(settings, settings.threads, on_node(cluster.nodes[0]))
+        actor = RaySampler(settings, settings.threads, on_node(cluster.nodes[0]), {})
 
         async def prepare() -> None:
             await ours.start()

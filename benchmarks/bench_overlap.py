@@ -66,9 +66,9 @@ async def measure(rounds: int, prompts: int) -> None:
     config = schema.load(RaftConfig, paths.find_config("demo.yaml"))
     prepared = prepare(config)
     with tempfile.TemporaryDirectory() as scratch, connect("bench") as cluster:
-        cpus = plan(cluster, config)
-        start = await practice_base(prepared, cpus)
-        async with crew(cluster, config, start, cpus) as (sampler, judge, learner):
+        share = plan(cluster, config, prepared.model_dir)
+        start = await practice_base(prepared, share.cpus)
+        async with crew(cluster, config, start, share) as (sampler, judge, learner):
             chosen = dict(islice(prepared.prompts.items(), prompts))
             times: dict[str, list[float]] = {"generate": [], "verify": [], "both": []}
             swaps: list[float] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,15 @@ def require_fit(adapter: Path, base: Path) -> None:
         raise BadInput(
             f"adapter {adapter} was made for another base than {base}: {what}; give the base it was made for"
         )
+
+
+def parameter_count(folder: str | Path) -> int:
+    """Weights of a full model, from the headers of its safetensors files; without any, file size ÷ 2 (16 bit)."""
+    folder = Path(folder)
+    shapes = [shape for file in folder.glob("*.safetensors") for shape in tensor_shapes(file).values()]
+    if shapes:
+        return sum(math.prod(shape) for shape in shapes)
+    return sum(file.stat().st_size for file in folder.glob("*.bin")) // 2
 
 
 def tensor_shapes(file: Path) -> dict[str, list[int]]:

@@ -48,6 +48,14 @@ class Prepared:
     """The run folder whose count of kept samples the control copies."""
 
     @property
+    def model_dir(self) -> str:
+        """The base model's folder; of the practice base the untrained one, which has its size and its tokenizer."""
+        if self.start is None:
+            assert self.practice is not None
+            return str(self.practice.folder / "random")
+        return self.start.base_dir
+
+    @property
     def start_digest(self) -> str:
         """What the run starts from: the practice base's recipe, or the model's and adapter's files."""
         if self.start is None:
@@ -98,10 +106,10 @@ def prepare(config: RaftConfig) -> Prepared:
         start = resolve_start_point(
             paths.find_input(config.start_point, "model"), paths.find_input(base, "model") if base else None
         )
-    base_dir = start.base_dir if start else str(practice.folder / "random") if practice else ""
-    check_lengths(config, base_dir, every)
     control_of = paths.find_input(config.raft.control_of, "run") if config.raft.control_of else None
-    return Prepared(paths.output(config.output_dir), prompts, held_out, practice, start, control_of)
+    prepared = Prepared(paths.output(config.output_dir), prompts, held_out, practice, start, control_of)
+    check_lengths(config, prepared.model_dir, every)
+    return prepared
 
 
 def check_lengths(config: RaftConfig, base_dir: str, prompts: Sequence[Prompt]) -> None:

@@ -153,11 +153,11 @@ async def drive(config: RaftConfig, prepared: Prepared, folder: RunFolder) -> No
     from haloforge.loop import Run, run_raft
 
     with connect(folder.path.name) as cluster, terminable():  # after Ray, which sets handlers of its own
-        cpus = plan(cluster, config)
-        start = prepared.start or await practice_base(prepared, cpus)
+        share = plan(cluster, config, prepared.model_dir)
+        start = prepared.start or await practice_base(prepared, share.cpus)
         folder.statistics["run"]["base"] = start.base_dir
         adapter = Path(start.adapter_dir) if start.adapter_dir else None
-        async with crew(cluster, config, start, cpus) as (sampler, judge, learner):
+        async with crew(cluster, config, start, share) as (sampler, judge, learner):
             ports = (sampler, judge, learner)
             run = Run(config, folder, prepared.prompts, prepared.held_out, *ports, adapter, prepared.control_of)
             await run_raft(run)

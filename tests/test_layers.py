@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MEANS = """
-code_digest compare config extract leash ledger metrics models paths proof prompts report sandbox seeds selection
-terminal verdict_cache versions
+budgets code_digest compare config extract hardware leash ledger metrics models paths proof prompts report sandbox
+seeds selection terminal verdict_cache versions
 """
 WORK = "data generation loop preparation rendering training verifiers"
 LAYERS = {

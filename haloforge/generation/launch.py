@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from haloforge.errors import BadInput
-from haloforge.generation.settings import EngineSettings
-
-DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+from haloforge.generation.settings import DTYPE_BYTES, EngineSettings
 
 
 def cpu_settings(settings: EngineSettings) -> tuple[dict[str, Any], dict[str, str]]:

@@ -58,6 +58,8 @@ class LearnerSettings:
     gradient_checkpointing: bool | Literal["auto"] = False
     """Recompute activations instead of storing them: less memory, more time. auto: on a GPU only."""
     trust_remote_code: bool = False
+    gpu_memory_bytes: int | None = None
+    """What this process may take of its GPU: beyond it torch raises, where unified memory would freeze the machine."""
     threads: int | None = None
     """CPU threads of torch in this process; None leaves torch's own choice."""
     seed: int = 0
@@ -116,6 +118,9 @@ class Learner:
         self.notices: list[str] = []
         self._take_threads()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self.device.type == "cuda" and settings.gpu_memory_bytes is not None:
+            total = torch.cuda.get_device_properties(self.device).total_memory
+            torch.cuda.set_per_process_memory_fraction(min(1.0, settings.gpu_memory_bytes / total))
         self.tokenizer: Any = load_tokenizer(settings.model_dir, settings.trust_remote_code)
         self._base: Any = self._load_base()
         self._model: Any = self._base

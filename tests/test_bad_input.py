@@ -1,4 +1,7 @@
-"""What bad input gets: one screen, the value, the remedy, exit code 2, and no engine started."""
+"""What bad input gets: one screen, the value, the remedy, exit code 2, and no engine started.
+
+`python -m tests.test_bad_input` prints the table as a user sees it.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,24 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from haloforge.errors import MissingTool
 from haloforge.preparation import require_packages
+from tests.tiny_models import build_adapter, build_model
 
 GOOD = {"prompt": "print 1", "language": "c", "tests": [{"input": "", "output": "1"}, {"input": "2", "output": "1"}]}
+RUN = ["--model", "model", "--prompts", "prompts.jsonl", "--set", "generation.max_new_tokens=32"]
 
 
-def raft(folder: Path, *arguments: str, path: str | None = None):
+def raft(folder: Path, *arguments: str, path: str | None = None, address: str | None = None):
     environment = {**os.environ, "HALOFORGE_HOME": str(folder / "home")}
     environment.pop("RAY_ADDRESS", None)
+    if address is not None:
+        environment["RAY_ADDRESS"] = address
     if path is not None:
         environment["PATH"] = path
     return subprocess.run(
@@ -38,63 +46,145 @@ def write(file: Path, text: str) -> str:
     return str(file)
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A working directory with good prompts and a folder that looks like a model."""
-    write(tmp_path / "prompts.jsonl", json.dumps(GOOD) + "\n")
-    write(tmp_path / "model/config.json", json.dumps({"model_type": "qwen2", "max_position_embeddings": 64}))
-    header = json.dumps({"t": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}).encode()
-    (tmp_path / "model/model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0")
-    (tmp_path / "empty").mkdir()
-    return tmp_path
-
-
-TABLE = [
-    (["--model", "model"], ["prompts missing", "--prompts"]),
-    (["--prompts", "prompts.jsonl"], ["model or sft_checkpoint missing"]),
-    (["--output", "x"], ["model or sft_checkpoint and prompts missing", "verifier gcc", "cycles 5"]),
-    (["--model", "model", "--prompts", "nowhere.jsonl"], ["nowhere.jsonl", "not found", "looked at"]),
-    (["--model", "model", "--prompts", "none.jsonl"], ["none.jsonl", "no prompts"]),
-    (["--model", "model", "--prompts", "torn.jsonl"], ["torn.jsonl", "line 2"]),
-    (["--model", "model", "--prompts", "textless.jsonl"], ["textless.jsonl", "line 1"]),
-    (["--model", "model", "--prompts", "prompts.jsonl", "--set", "training.epoch=2"], ["training.epoch", "epochs"]),
-    (["--model", "model", "--prompts", "prompts.jsonl", "--set", "training.learning_rate=fast"], ["learning_rate"]),
-    (["--model", "model", "--prompts", "prompts.jsonl", "--set", "lora.r"], ["key=value"]),
-    (["--model", "model", "--prompts", "prompts.jsonl", "--verifier", "gc"], ["'gc'", "gcc", "execution"]),
-    (["--model", "empty", "--prompts", "prompts.jsonl"], ["empty", "not a model folder", "config.json"]),
-    (["--model", "nomodel", "--prompts", "prompts.jsonl"], ["nomodel", "not found"]),
-    (["--config", "no.yaml"], ["no.yaml", "demo.yaml"]),
-    (["--config", "broken.yaml"], ["broken.yaml", "YAML"]),
-]
-
-
-@pytest.mark.parametrize(("arguments", "named"), TABLE, ids=lambda v: " ".join(v) if v[0].startswith("-") else "")
-def test_bad_input_is_refused_by_name(folder, arguments, named):
-    write(folder / "none.jsonl", "\n")
-    write(folder / "torn.jsonl", json.dumps(GOOD) + '\n{"prompt": "x"\n')
-    write(folder / "textless.jsonl", '{"id": "a"}\n')
+def made(folder: Path) -> Path:
+    """A working directory with a small model, adapters, good prompts, and every kind of bad file."""
+    build_model(folder / "model")
+    build_model(folder / "other", hidden=32)
+    build_adapter(folder / "other", folder / "foreign", rank=4)
+    (folder / "empty").mkdir()
+    files = {
+        "prompts.jsonl": [GOOD],
+        "none.jsonl": [],
+        "torn.jsonl": [GOOD, '{"prompt": "x"'],
+        "textless.jsonl": [{"id": "a"}],
+        "shape.jsonl": [GOOD, {"prompt": "x", "tests": {"check": "assert f(1) == 2"}}],
+        "kind.jsonl": [{"prompt": "x", "tests": "assert f(1)", "tests_kind": "oracle"}],
+        "twice.jsonl": [{"id": 1, "prompt": "x"}, {"id": 1, "prompt": "y"}],
+        "long.jsonl": [GOOD, {**GOOD, "id": "novel", "prompt": "print " + "one and " * 400}],
+        "untested.jsonl": [{"id": "bare", "prompt": "x", "language": "c"}],
+        "cobol.jsonl": [{"id": "old", "prompt": "x", "language": "cobol"}],
+    }
+    for name, rows in files.items():
+        write(folder / name, "".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows) or "\n")
     write(folder / "broken.yaml", "a: b: c")
+    write(folder / "words.yaml", "training: {learning_rate: fast}\n")
+    write(folder / "threshold.yaml", "raft: {reward_threshold: 3}\n")
+    write(folder / "misspelt.yaml", "generation: {temprature: 0.5}\n")
+    identity = {"seed": 7, "prompts_digest": "x"}
+    write(folder / "old/raft_statistics.json", json.dumps({"schema": 1, "run": {"identity": identity}, "cycles": []}))
+    write(folder / "file", "")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return made(tmp_path_factory.mktemp("bad"))
+
+
+def prompts(name: str) -> list[str]:
+    return ["--model", "model", "--prompts", name]
+
+
+TABLE: dict[str, tuple[list[str], list[str]]] = {
+    "prompts not named": (["--model", "model"], ["prompts missing", "--prompts"]),
+    "model not named": (["--prompts", "prompts.jsonl"], ["model or sft_checkpoint missing", "--checkpoint"]),
+    "neither named": (["--output", "x"], ["model or sft_checkpoint and prompts missing", "verifier gcc", "cycles 5"]),
+    "prompts file absent": (prompts("nowhere.jsonl"), ["nowhere.jsonl", "not found", "looked at"]),
+    "prompts file empty": (prompts("none.jsonl"), ["none.jsonl", "no prompts"]),
+    "a line is not JSON": (prompts("torn.jsonl"), ["torn.jsonl", "line 2", "not JSON"]),
+    "a prompt without text": (prompts("textless.jsonl"), ["textless.jsonl", "line 1", "prompt"]),
+    "tests in an unknown shape": (prompts("shape.jsonl"), ["shape.jsonl", "line 2", "tests is", "list"]),
+    "an unknown kind of tests": (prompts("kind.jsonl"), ["kind.jsonl", "line 1", "'oracle'", "stdio"]),
+    "two prompts with one id": (prompts("twice.jsonl"), ["twice.jsonl", "line 2", "line 1", "own id"]),
+    "a prompt longer than the context": (
+        [*RUN[:2], "--prompts", "long.jsonl", *RUN[4:]],
+        ["1 of 2 prompts", "novel", "tokens", "max_new_tokens"],
+    ),
+    "an answer longer than the context": (
+        [*RUN[:4], "--set", "generation.max_new_tokens=9999"],
+        ["max_new_tokens 9999", "leaves no room", "lower it"],
+    ),
+    "a context longer than the model's": ([*RUN, "--set", "generation.max_model_len=99999"], ["99999", "lower it"]),
+    "a verifier without the tests it needs": (
+        [*prompts("untested.jsonl"), "--verifier", "execution"],
+        ["execution needs test cases", "'bare'"],
+    ),
+    "a language that no verifier knows": (prompts("cobol.jsonl"), ["cannot judge cobol", "c, cpp"]),
+    "an unknown key": ([*RUN, "--set", "training.epoch=2"], ["training.epoch", "did you mean 'training.epochs'"]),
+    "an unknown key in a file": (["--config", "misspelt.yaml"], ["misspelt.yaml", "generation.temperature"]),
+    "a key of another system": ([*RUN, "--set", "keep=0.5"], ["did you mean 'raft.keep_top_percent'"]),
+    "a number that is a word": (
+        ["--config", "words.yaml"],
+        ["words.yaml", "training.learning_rate", "'fast'", "number"],
+    ),
+    "a threshold of 3": (["--config", "threshold.yaml"], ["raft.reward_threshold", "less than or equal to 1", "got 3"]),
+    "--set without a value": ([*RUN, "--set", "lora.r"], ["key=value"]),
+    "a verifier that there is none": ([*RUN, "--verifier", "gc"], ["'gc'", "gcc", "execution"]),
+    "a model folder without a model": (["--model", "empty", *RUN[2:]], ["empty", "not a model folder", "config.json"]),
+    "a model path that does not exist": (["--model", "nomodel", *RUN[2:]], ["nomodel", "not found"]),
+    "an adapter of another base": (
+        ["--checkpoint", "foreign", "--model", "model", *RUN[2:]],
+        ["foreign", "other", "model"],
+    ),
+    "no such config": (["--config", "no.yaml"], ["no.yaml", "demo.yaml"]),
+    "a config that is not YAML": (["--config", "broken.yaml"], ["broken.yaml", "YAML"]),
+    "a run folder of other settings": ([*RUN, "--output", "old"], ["seed: 7 → 0", "--fresh"]),
+    "an output folder that cannot be": ([*RUN, "--output", "file/run"], ["file/run", "Not a directory", "--output"]),
+    "more threads than there are": ([*RUN, "--set", "generation.threads=999"], ["999 CPUs", "generation.threads"]),
+    "a GPU that is not there": ([*RUN, "--set", "placement=shared"], ["needs a GPU", "placement: cpu"]),
+    "two GPUs that are not there": ([*RUN, "--set", "placement=split"], ["their node has 0", "placement: cpu"]),
+}
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_bad_input_is_refused_by_name(folder, case):
+    arguments, named = TABLE[case]
     done = raft(folder, *arguments)
     assert done.returncode == 2, done.stderr
     for word in named:
-        assert word in done.stderr
+        assert word in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) < 25
-    assert "Ray" not in done.stderr
+    assert "ready: engine" not in done.stderr
 
 
-def test_a_run_folder_of_other_settings_is_refused_with_the_difference(folder):
-    first = ["--model", "model", "--prompts", "prompts.jsonl", "--output", "run", "--set", "evaluation.holdout=0"]
-    write(
-        folder / "run/raft_statistics.json",
-        json.dumps(
-            {"schema": 1, "run": {"identity": {"seed": 7, "prompts_digest": "x"}}, "best_cycle": None, "cycles": []}
-        ),
-    )
-    done = raft(folder, *first)
+def test_the_same_with_debug_shows_the_traceback(folder):
+    done = raft(folder, *TABLE["a line is not JSON"][0], "--debug")
     assert done.returncode == 2
-    assert "seed: 7 → 0" in done.stderr
-    assert "--fresh" in done.stderr
+    assert "Traceback" in done.stderr
+
+
+def test_numbers_as_yaml_1_2_writes_them_are_numbers_and_a_dry_run_starts_nothing(folder):
+    write(folder / "numbers.yaml", "training: {learning_rate: 5e-5, weight_decay: 1e-2}\n")
+    done = raft(folder, *RUN, "--config", "numbers.yaml", "--output", "dry", "--dry-run", "--temperature", "0.9")
+    assert done.returncode == 0, done.stderr
+    assert "training.weight_decay = 0.01  (" in done.stdout
+    assert "generation.temperature = 0.9  (typed)" in done.stdout
+    assert "nothing was started" in done.stdout
+    assert not (folder / "dry").exists()
+
+
+def in_small_mount(folder: Path, options: str) -> subprocess.CompletedProcess[str]:
+    """The command with an output folder on a file system of its own."""
+    place = folder / "small"
+    place.mkdir(exist_ok=True)
+    command = " ".join([sys.executable, "-m", "haloforge.raft", *RUN, "--output", "small/run"])
+    script = f"mount -t tmpfs -o {options} none {place} && {command}"
+    environment = {**os.environ, "HALOFORGE_HOME": str(folder / "home")}
+    return subprocess.run(
+        ["unshare", "-m", "sh", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system, which needs root")
+@pytest.mark.parametrize(("options", "why"), [("size=1m", "No space left"), ("ro", "Read-only file system")])
+def test_an_output_folder_that_is_full_or_read_only_is_refused(folder, options, why):
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
+        pytest.skip("no mount namespaces here")
+    done = in_small_mount(folder, options)
+    assert done.returncode == 2, done.stderr
+    assert why in done.stderr
+    assert "output_dir" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -112,7 +202,7 @@ def test_an_absent_tool_is_named_with_the_remedy(folder, tmp_path, tools, named)
         found = shutil.which(name)
         if found:
             (only / name).symlink_to(found)
-    done = raft(folder, "--model", "model", "--prompts", "prompts.jsonl", path=str(only))
+    done = raft(folder, *RUN, path=str(only))
     assert done.returncode == 2, done.stderr
     for word in named:
         assert word in done.stderr
@@ -132,3 +222,17 @@ def test_help_answers_without_heavy_imports():
 def test_a_base_install_is_told_what_it_lacks():
     with pytest.raises(MissingTool, match=r"needs no_such_package, .*make setup"):
         require_packages("json", "no_such_package")
+
+
+def print_table() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        place = made(Path(scratch))
+        for case, (arguments, _) in TABLE.items():
+            done = raft(place, *arguments)
+            print(
+                f"## {case}\n$ haloforge raft train {' '.join(arguments)}\n{done.stderr.strip()}\n→ {done.returncode}\n"
+            )
+
+
+if __name__ == "__main__":
+    print_table()

@@ -81,7 +81,7 @@ def prepare(config: RaftConfig) -> Prepared:
     if missing:
         raise BadInput(
             f"{' and '.join(missing)} missing: name them in the config or with --model / --checkpoint and --prompts. "
-            f"Defaults of the rest: verifier {config.verifier.type}, cycles {config.raft.num_cycles}, "
+            f"Otherwise this would run with verifier {config.verifier.type}, cycles {config.raft.num_cycles}, "
             f"output {config.output_dir}, lr_decay {config.raft.lr_decay}"
         )
     assert config.start_point is not None
@@ -220,7 +220,9 @@ def _held_out(
     share = ids[: int(config.evaluation.holdout * len(ids))]
     if not share:
         log.warning(
-            "evaluation.holdout of %d prompts is none: no evaluation, and the last cycle counts as the best", len(ids)
+            "evaluation.holdout %g of %d prompts is not one prompt: nothing is evaluated, and the last cycle counts as "
+            "the best; give evaluation.prompts or a larger share",
+            *(config.evaluation.holdout, len(ids)),
         )
         return {}
     return {"heldout": {id_: prompts[id_] for id_ in sorted(share)}}

@@ -78,7 +78,7 @@ def train(
 def resolved(config_name: str | None, typed: dict[str, Any], fresh: bool = False) -> Resolved[RaftConfig]:
     """Typed values over the config file, over what the run folder was started with (unless fresh), over defaults."""
     layers = [schema.read_file(paths.find_config(config_name))] if config_name else []
-    layers.append(Layer("typed", typed))
+    layers.append(Layer("command line", typed))
     found = schema.resolve(RaftConfig, layers)
     folder = RunFolder(paths.output(found.config.output_dir))
     if not fresh and (before := folder.read_config()) is not None:
@@ -102,6 +102,7 @@ def run_command(found: Resolved[RaftConfig], fresh: bool, dry_run: bool) -> None
         show(*dry_run_lines(found, prepared))
         return
     folder.open()
+    log.info("run folder: %s", folder.path)
     try:
         check_identity(folder, config, prepared)
         if not finished(folder, config):
@@ -128,22 +129,33 @@ def dry_run_lines(found: Resolved[RaftConfig], prepared: Prepared) -> list[str]:
     return lines + [f"  {line}" for line in schema.described(found, defaults=False)]
 
 
-def check_identity(folder: RunFolder, config: RaftConfig, prepared: Prepared) -> None:
-    """Refuse to continue a run that was another one, and say by which settings; then write what this one is."""
-    from haloforge.versions import versions
+def identity(config: RaftConfig, prepared: Prepared) -> dict[str, Any]:
+    """All that makes a run the run it is: settings, and digests of the prompts and the start point."""
+    digests = {"prompts_digest": prepared.prompts_digest, "start_digest": prepared.start_digest}
+    return {**schema.identity(config), **digests}
 
-    now = {**schema.identity(config), "prompts_digest": prepared.prompts_digest, "start_digest": prepared.start_digest}
+
+def check_identity(folder: RunFolder, config: RaftConfig, prepared: Prepared) -> None:
+    """Refuse to continue a run that was another one, and say by which settings."""
     before = folder.statistics["run"].get("identity")
-    if before is not None and (changed := schema.differences(before, now)):
+    if before is None:
+        return
+    before = schema.over_defaults(before)
+    if changed := schema.differences(before, identity(config, prepared)):
         raise BadInput(
             f"{folder.path} holds a run with other settings:\n  " + "\n  ".join(changed) + "\n"
             "  use --fresh to move it aside, another --output, or the settings it was started with"
         )
-    folder.statistics["run"] |= {"identity": now, "name": folder.path.name}
+
+
+def record_identity(folder: RunFolder, config: RaftConfig, prepared: Prepared) -> None:
+    """Write what this run is; only once it really starts, so that a refused setting is not taken up again."""
+    from haloforge.versions import versions
+
+    folder.statistics["run"] |= {"identity": identity(config, prepared), "name": folder.path.name}
     folder.write_config(config.model_dump(mode="json"))
     folder.write_json("versions.json", versions())
     folder.save()
-    log.info("run folder: %s", folder.path)
 
 
 async def drive(config: RaftConfig, prepared: Prepared, folder: RunFolder) -> None:
@@ -158,6 +170,7 @@ async def drive(config: RaftConfig, prepared: Prepared, folder: RunFolder) -> No
         folder.statistics["run"]["base"] = start.base_dir
         adapter = Path(start.adapter_dir) if start.adapter_dir else None
         async with crew(cluster, config, start, share) as (sampler, judge, learner):
+            record_identity(folder, config, prepared)
             ports = (sampler, judge, learner)
             run = Run(config, folder, prepared.prompts, prepared.held_out, *ports, adapter, prepared.control_of)
             await run_raft(run)

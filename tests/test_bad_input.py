@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from haloforge import config as schema
+from haloforge.config import RaftConfig
 from haloforge.errors import MissingTool
 from haloforge.preparation import require_packages
 from tests.tiny_models import build_adapter, build_model
@@ -70,7 +72,9 @@ def made(folder: Path) -> Path:
     write(folder / "words.yaml", "training: {learning_rate: fast}\n")
     write(folder / "threshold.yaml", "raft: {reward_threshold: 3}\n")
     write(folder / "misspelt.yaml", "generation: {temprature: 0.5}\n")
-    identity = {"seed": 7, "prompts_digest": "x"}
+    identity = {**schema.identity(RaftConfig()), "seed": 7}
+    identity["model"] = {"name": "model"}  # as an earlier version wrote it, which knew fewer keys
+    del identity["raft"]["min_samples"]
     write(folder / "old/raft_statistics.json", json.dumps({"schema": 1, "run": {"identity": identity}, "cycles": []}))
     write(folder / "file", "")
     return folder
@@ -128,7 +132,10 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     ),
     "no such config": (["--config", "no.yaml"], ["no.yaml", "demo.yaml"]),
     "a config that is not YAML": (["--config", "broken.yaml"], ["broken.yaml", "YAML"]),
-    "a run folder of other settings": ([*RUN, "--output", "old"], ["seed: 7 → 0", "--fresh"]),
+    "a run folder of other settings": (
+        [*RUN, "--output", "old"],
+        ["seed: 7 → 0", "max_new_tokens: 1024 → 32", "--fresh"],
+    ),
     "an output folder that cannot be": ([*RUN, "--output", "file/run"], ["file/run", "Not a directory", "--output"]),
     "more threads than there are": ([*RUN, "--set", "generation.threads=999"], ["999 CPUs", "generation.threads"]),
     "a GPU that is not there": ([*RUN, "--set", "placement=shared"], ["needs a GPU", "placement: cpu"]),
@@ -159,7 +166,7 @@ def test_numbers_as_yaml_1_2_writes_them_are_numbers_and_a_dry_run_starts_nothin
     done = raft(folder, *RUN, "--config", "numbers.yaml", "--output", "dry", "--dry-run", "--temperature", "0.9")
     assert done.returncode == 0, done.stderr
     assert "training.weight_decay = 0.01  (" in done.stdout
-    assert "generation.temperature = 0.9  (typed)" in done.stdout
+    assert "generation.temperature = 0.9  (command line)" in done.stdout
     assert "nothing was started" in done.stdout
     assert not (folder / "dry").exists()
 

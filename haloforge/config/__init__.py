@@ -6,7 +6,15 @@ Not here: whether files exist or tools are installed (haloforge.preparation look
 """
 
 from haloforge.config.blocks import Block, ClusterBlock, LoraBlock, ModelBlock, PlacementBlock
-from haloforge.config.raft import RaftBlock, RaftConfig, RaftEarlyStoppingBlock, VerifierBlock, differences, identity
+from haloforge.config.raft import (
+    RaftBlock,
+    RaftConfig,
+    RaftEarlyStoppingBlock,
+    VerifierBlock,
+    differences,
+    identity,
+    over_defaults,
+)
 from haloforge.config.reading import (
     Layer,
     Resolved,
@@ -41,6 +49,7 @@ __all__ = [
     "identity",
     "known_keys",
     "load",
+    "over_defaults",
     "parse_setting",
     "read_file",
     "resolve",

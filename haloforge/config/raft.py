@@ -259,6 +259,12 @@ def identity(config: RaftConfig) -> dict[str, Any]:
     return part
 
 
+def over_defaults(before: Mapping[str, Any]) -> dict[str, Any]:
+    """An identity of an earlier version with the keys that it did not know yet, at their defaults."""
+    whole = identity(RaftConfig())
+    return {**before, **{b: {**whole[b], **before[b]} for b in whole if isinstance(before.get(b), Mapping)}}
+
+
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
     """`key: old → new` for every leaf that differs."""
     lines: list[str] = []

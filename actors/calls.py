@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import ray
@@ -25,9 +26,16 @@ async def answer(call: Any, actor: str) -> Any:
         log.debug("%s failed:\n%s", actor, e)
         kind = type(e.cause) if isinstance(e.cause, HaloforgeError) else RunStopped
         what = str(e.cause) if kind is not RunStopped or isinstance(e.cause, RunStopped) else repr(e.cause)
-        raise kind(f"{actor} on node {e.ip}: {what}") from None
+        raise kind(f"{actor}{_node(e)}: {what}") from None
     except RayActorError as e:
-        raise RunStopped(f"{actor} died: {e}; run the same command again, it goes on from where it stood") from e
+        how = " ".join(str(e).split())
+        raise RunStopped(f"{actor} died: {how}; run the same command again, it goes on from where it stood") from None
+
+
+def _node(error: RayTaskError) -> str:
+    """Where the call ran: Ray tells it only in the head line of the remote traceback."""
+    found = re.search(r"\(pid=\d+, ip=([^,)]+)", str(error))
+    return f" on node {found[1]}" if found else ""
 
 
 def describe_process(extra: dict[str, Any] | None = None) -> dict[str, Any]:

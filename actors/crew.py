@@ -79,7 +79,7 @@ async def crew(
     """
     cpus, gpus = plan.cpus, plan.gpus
     here = on_node(cluster.nodes[0])
-    env = {**(NO_GPU if config.placement.mode == "cpu" else {}), **config.hardware.env}
+    env = environment(config)
     sampler = RaySampler(
         engine_settings(config, start, plan), cpus.generator_threads, {**here, "num_gpus": gpus.engine_gpus}, env
     )
@@ -96,6 +96,11 @@ async def crew(
     log.info("ready: engine, trainer, %d verifiers (sandbox level %s)", len(verifiers), verifiers[0]["level"])
     yield sampler, judge, learner
     await asyncio.gather(sampler.close(), learner.close())
+
+
+def environment(config: RaftConfig) -> dict[str, str]:
+    """Variables of the generator's and the trainer's processes."""
+    return {**(NO_GPU if config.placement.mode == "cpu" else {}), **config.hardware.env}
 
 
 def engine_settings(config: RaftConfig, start: StartPoint, plan: Plan) -> EngineSettings:

@@ -33,11 +33,13 @@ class TrainerActor:
     def __init__(self, settings: LearnerSettings) -> None:
         self._scratch = Path(tempfile.mkdtemp(prefix="haloforge-trainer-"))
         leash.hold(leash.token(), folders=(str(self._scratch),))
-        self._learner = Learner(settings)
+        self._settings = settings
         self._arriving: Arriving | None = None
         self._updates = 0
 
-    def describe(self) -> dict[str, Any]:
+    def start(self) -> dict[str, Any]:
+        """Load the model; what goes wrong here reaches the driver as itself, unlike an error of a constructor."""
+        self._learner = Learner(self._settings)
         return describe_process()
 
     def expect_folder(self, name: str) -> None:
@@ -150,7 +152,7 @@ class RayLearner:
         self._actor = ray.remote(TrainerActor).options(**options).remote(settings)
 
     async def start(self) -> dict[str, Any]:
-        described = await answer(self._actor.describe.options(name="load model").remote(), NAME)
+        described = await answer(self._actor.start.options(name="load model").remote(), NAME)
         check_code(NAME, described)
         return described
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from typing import Any
 
 from actors.calls import describe_process
 from haloforge.records import Prompt, Sample, VerifyResult
-from haloforge.verifiers import get_verifier
+from haloforge.verifiers import Verifier, get_verifier
 
 
 class VerifierActor:
     def __init__(self, kind: str, arguments: dict[str, Any], slot: int) -> None:
-        self._verifier = get_verifier(kind, **{"max_workers": 1, **arguments, "slot": slot})
+        self._kind, self._arguments = kind, {"max_workers": 1, **arguments, "slot": slot}
         self._verified = 0
         self._busy_s = 0.0
+
+    @cached_property
+    def _verifier(self) -> Verifier:
+        """Built by the first call: what goes wrong then reaches the driver as itself."""
+        return get_verifier(self._kind, **self._arguments)
 
     def describe(self) -> dict[str, Any]:
         return describe_process({"level": self._verifier.level})

@@ -94,13 +94,13 @@ def run_command(found: Resolved[RaftConfig], fresh: bool, dry_run: bool) -> None
 
     config = found.config
     folder = RunFolder(paths.output(config.output_dir))
-    if fresh and not dry_run and (aside := folder.set_aside()):
-        log.info("--fresh: the earlier run is now %s", aside)
     prepared = prepare(config)
     warn_without_effect(config, found.sources, prepared.prompts.values())
     if dry_run:
         show(*dry_run_lines(found, prepared))
         return
+    if fresh and (aside := folder.set_aside()):
+        log.info("--fresh: the earlier run is now %s", aside)
     folder.open()
     log.info("run folder: %s", folder.path)
     try:

@@ -7,14 +7,19 @@ import os
 import signal
 
 import pytest
+import ray
 
 from actors import folders
-from actors.cluster import check_code, connect
+from actors.calls import answer
+from actors.cluster import check_code, connect, on_node
 from actors.folders import Arriving, read_folder
 from actors.pool import VerifierPool
+from actors.trainer import RayLearner
 from haloforge.code_digest import code_digest
-from haloforge.errors import RunStopped
+from haloforge.errors import BadInput, RunStopped
 from haloforge.records import COMPILED, INFRA_ERROR, PASSED, Case, Prompt, Sample
+from haloforge.training.learner import LearnerSettings
+from haloforge.training.plan import UpdatePlan
 
 DOUBLE = '#include <stdio.h>\nint main(void) { int n; scanf("%d", &n); printf("%d\\n", 2 * n); }\n'
 TASK = Prompt("double", "double n", "c", (Case("2\n", "4\n"), Case("5\n", "10\n")))
@@ -89,5 +94,42 @@ def test_a_fault_of_ours_is_tried_again_and_then_told_as_ours(monkeypatch):
             assert (result.status, result.reward) == (INFRA_ERROR, None)
             assert result.error
             assert (await pool.judge(sample(1), Prompt("double", "double n", "c"))).status == COMPILED
+
+    asyncio.run(play())
+
+
+def test_an_error_inside_an_actor_arrives_as_ours_named_by_actor_and_node(tmp_path, monkeypatch):
+    """A base that breaks after it was checked: the trainer's BadInput, one line long, with exit code 2."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    settings = LearnerSettings(model_dir=str(tmp_path / "gone"))
+
+    async def play() -> None:
+        with connect("test-errors") as cluster:
+            learner = RayLearner(settings, UpdatePlan(learning_rate=1e-3), on_node(cluster.nodes[0]), {})
+            with pytest.raises(BadInput) as error:
+                await learner.start()
+            told = str(error.value)
+            assert told.startswith(f"trainer-0 on node {cluster.nodes[0].ip}: ")
+            assert "gone is not a model folder" in told
+            assert "Traceback" not in told
+
+    asyncio.run(play())
+
+
+def test_an_error_that_nobody_foresaw_names_its_actor_too_and_stops_the_run(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+    class Odd:
+        def go(self) -> None:
+            raise ZeroDivisionError("by zero")
+
+    async def play() -> None:
+        with connect("test-odd"):
+            actor = ray.remote(Odd).options(num_cpus=0).remote()
+            with pytest.raises(RunStopped, match=r"odd-0 on node [\d.]+: ZeroDivisionError\('by zero'\)"):
+                await answer(actor.go.remote(), "odd-0")
+            ray.kill(actor)
+            with pytest.raises(RunStopped, match=r"odd-0 died.*run the same command again"):
+                await answer(actor.go.remote(), "odd-0")
 
     asyncio.run(play())

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def made(folder: Path) -> Path:
     build_model(folder / "other", hidden=32)
     build_adapter(folder / "other", folder / "foreign", rank=4)
     (folder / "empty").mkdir()
-    files = {
+    files: dict[str, list[Any]] = {
         "prompts.jsonl": [GOOD],
         "none.jsonl": [],
         "torn.jsonl": [GOOD, '{"prompt": "x"'],

@@ -160,3 +160,43 @@ def test_a_fingerprint_changes_with_config_and_with_the_size_of_weights(tmp_path
     second = fingerprint(tmp_path)
     (tmp_path / "config.json").write_text('{"a": 1}')
     assert len({first, second, fingerprint(tmp_path)}) == 3
+
+
+def shaped(file: Path, shapes: dict[str, list[int]]) -> None:
+    """A safetensors file with tensors of these shapes, all zero bytes of one per number."""
+    header, at = {}, 0
+    for name, shape in shapes.items():
+        size = shape[0] * shape[1]
+        header[name] = {"dtype": "U8", "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    raw = json.dumps(header).encode()
+    file.write_bytes(struct.pack("<Q", len(raw)) + raw + bytes(at))
+
+
+@pytest.mark.parametrize(
+    ("module", "a", "b", "told"),
+    [
+        ("layers.0.q_proj", [4, 64], [96, 4], None),
+        (
+            "layers.0.q_proj",
+            [4, 32],
+            [96, 4],
+            "layers.0.q_proj is 96 × 64 in the base, and the adapter wants a side of 32",
+        ),
+        ("layers.0.q_proj", [4, 64], [48, 4], "the adapter wants a side of 48"),
+        ("layers.7.q_proj", [4, 64], [96, 4], "the base has no layers.7.q_proj"),
+    ],
+)
+def test_an_adapter_of_another_shape_is_refused_before_anything_loads(tmp_path, module, a, b, told):
+    base = model(tmp_path / "base")
+    shaped(base / "model.safetensors", {"layers.0.q_proj.weight": [96, 64]})
+    folder = adapter(tmp_path / "adapter", base)
+    prefix = f"base_model.model.{module}"
+    shaped(folder / "adapter_model.safetensors", {f"{prefix}.lora_A.weight": a, f"{prefix}.lora_B.weight": b})
+    if told is None:
+        assert resolve_start_point(folder).base_dir == str(base)
+        return
+    with pytest.raises(BadInput) as error:
+        resolve_start_point(folder)
+    assert told in str(error.value)
+    assert "made for another base" in str(error.value)

@@ -38,6 +38,15 @@ def _node(error: RayTaskError) -> str:
     return f" on node {found[1]}" if found else ""
 
 
+WATCHING = "watching"
+"""Concurrency group of the calls that an actor answers while it works."""
+
+
+def call_name(verb: str, sample_id: str, cycle: int) -> str:
+    """How a sample's call is named in the dashboard; held-out samples have `eval` in their id."""
+    return f"{verb}{' held out' if sample_id.startswith(f'{cycle}/eval/') else ''} · cycle {cycle}"
+
+
 def describe_process(extra: dict[str, Any] | None = None) -> dict[str, Any]:
     """What an actor says of itself: node, pid and the digest of the code it runs."""
     import os

@@ -20,7 +20,7 @@ from haloforge import hardware, leash, paths
 from haloforge.code_digest import code_digest
 from haloforge.errors import BadInput, RunStopped
 from haloforge.hardware import Gpu
-from haloforge.terminal import Terminated
+from haloforge.terminal import Terminated, debug_shown
 
 log = logging.getLogger("haloforge")
 
@@ -37,6 +37,8 @@ class Node:
 @dataclass(frozen=True)
 class Cluster:
     namespace: str
+    address: str
+    """Where another driver joins it."""
     dashboard: str | None
     free_cpus: int
     """CPUs of all nodes that nothing holds."""
@@ -53,7 +55,7 @@ def connect(run: str) -> Iterator[Cluster]:
     """
     namespace = f"haloforge-{run}"
     joined = paths.in_job() or bool(os.environ.get("RAY_ADDRESS"))
-    debug = log.isEnabledFor(logging.DEBUG)
+    debug = debug_shown()
     options: dict[str, Any] = {
         "namespace": namespace,
         "log_to_driver": debug,  # the engine's own chatter
@@ -79,7 +81,8 @@ def connect(run: str) -> Iterator[Cluster]:
         log.info(
             "Ray: %s; dashboard: %s", "the cluster that is running" if joined else "started here", dashboard or "none"
         )
-        yield Cluster(namespace, dashboard, int(ray.available_resources().get("CPU", 0)), _nodes())
+        address = ray.get_runtime_context().gcs_address
+        yield Cluster(namespace, address, dashboard, int(ray.available_resources().get("CPU", 0)), _nodes())
     except (asyncio.CancelledError, KeyboardInterrupt, Terminated):
         raise  # at once: the leash ends what we started, a cluster ends the actors of a driver that is gone
     except BaseException:

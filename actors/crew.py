@@ -159,6 +159,7 @@ def update_plan(config: RaftConfig) -> UpdatePlan:
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
         packing=training.packing,
+        logging_steps=1,
         dataloader_num_workers=training.dataloader_num_workers,
         dataloader_pin_memory=training.dataloader_pin_memory,
         seed=config.seed,

@@ -12,12 +12,14 @@ from typing import Any
 
 import ray
 
-from actors.calls import answer, describe_process
+from actors.calls import answer, call_name, describe_process
 from actors.cluster import check_code
 from actors.folders import Arriving, Piece, push
 from haloforge import leash
 from haloforge.generation.engine import VllmEngine
 from haloforge.generation.settings import EngineSettings
+from haloforge.gpu import gpus
+from haloforge.metrics import BusyClock
 from haloforge.records import Sample, SampleRequest, TrainingExample
 
 NAME = "generator-0"
@@ -37,17 +39,27 @@ class GeneratorActor:
         self._engine = VllmEngine(replace(settings, cores=cores, scratch_dir=str(self._sockets)))
         self._arriving: Arriving | None = None
         self._drawn = self._tokens = self._running = 0
+        self._clock = BusyClock()
+        self._doing = "start engine"
+
+    def __repr__(self) -> str:
+        return NAME
 
     async def start(self) -> dict[str, Any]:
         await self._engine.start()
+        self._doing = "idle"
         return describe_process()
 
     async def sample(self, request: SampleRequest) -> Sample:
         self._running += 1
+        self._doing = call_name("generate", request.id, request.cycle)
         try:
-            sample = await self._engine.sample(request)
+            with self._clock:
+                sample = await self._engine.sample(request)
         finally:
             self._running -= 1
+            if not self._running:
+                self._doing = "idle"
         self._drawn += 1
         self._tokens += len(sample.token_ids)
         return sample
@@ -78,8 +90,17 @@ class GeneratorActor:
                 shutil.rmtree(folder, ignore_errors=True)
 
     async def status(self) -> dict[str, Any]:
-        healthy = await self._engine.healthy()
-        return {"healthy": healthy, "drawn": self._drawn, "tokens": self._tokens, "running": self._running}
+        """What it is doing now; rates over the time in which requests ran."""
+        seconds = self._clock.seconds
+        return {
+            "doing": self._doing,
+            "healthy": await self._engine.healthy(),
+            "running": self._running,
+            "drawn": self._drawn,
+            "tokens": self._tokens,
+            "tokens_per_s": self._tokens / seconds if seconds else None,
+            "gpus": gpus(),
+        }
 
     async def close(self) -> None:
         await self._engine.close()
@@ -101,6 +122,7 @@ class RaySampler:
             "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(threads), **env, name: "1"}},
         }
         self._actor = ray.remote(GeneratorActor).options(**options).remote(settings, name)
+        self._cycle = 0
 
     async def start(self) -> dict[str, Any]:
         described = await answer(self._actor.start.options(name="start engine").remote(), NAME)
@@ -108,25 +130,32 @@ class RaySampler:
         return described
 
     async def sample(self, request: SampleRequest) -> Sample:
-        call = self._actor.sample.options(name=f"generate · cycle {request.cycle}")
+        call = self._actor.sample.options(name=call_name("generate", request.id, request.cycle))
         return await answer(call.remote(request), NAME)
 
     async def score(self, sequences: Sequence[TrainingExample]) -> list[tuple[float, ...]]:
-        return await answer(self._actor.score.options(name="score").remote(sequences), NAME)
+        return await answer(self._actor.score.options(name=f"score · cycle {self._cycle}").remote(sequences), NAME)
 
     async def load_adapter(self, folder: Path, cycle: int) -> None:
-        await answer(self._actor.expect_adapter.remote(cycle), NAME)
+        self._cycle = cycle
+        carry = f"send adapter · cycle {cycle}"
+        await answer(self._actor.expect_adapter.options(name=carry).remote(cycle), NAME)
         await push(
             folder,
-            lambda piece: answer(self._actor.receive.remote(piece), NAME),
+            lambda piece: answer(self._actor.receive.options(name=carry).remote(piece), NAME),
             lambda: answer(self._actor.load_adapter.options(name=f"swap · cycle {cycle}").remote(cycle), NAME),
         )
 
     async def inspect_adapter(self) -> Any:
-        return await answer(self._actor.inspect_adapter.options(name="prove swap").remote(), NAME)
+        return await answer(
+            self._actor.inspect_adapter.options(name=f"prove swap · cycle {self._cycle}").remote(), NAME
+        )
 
     async def drop_previous(self) -> None:
-        await answer(self._actor.drop_previous.remote(), NAME)
+        await answer(self._actor.drop_previous.options(name=f"drop adapter · cycle {self._cycle}").remote(), NAME)
+
+    async def status(self) -> dict[str, Any]:
+        return await answer(self._actor.status.options(name="status").remote(), NAME)
 
     async def close(self) -> None:
-        await answer(self._actor.close.remote(), NAME)
+        await answer(self._actor.close.options(name="close").remote(), NAME)

@@ -10,7 +10,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
-from actors.calls import answer
+from actors.calls import WATCHING, answer, call_name
 from actors.cluster import Node, check_code, on_node
 from actors.verifier import VerifierActor
 from haloforge.records import INFRA_ERROR, Prompt, Sample, VerifyResult
@@ -43,12 +43,16 @@ class VerifierPool:
         name = self._names[n] + (f"-{self._lives[n]}" if self._lives[n] else "")
         self._lives[n] += 1
         options = {**on_node(self._places[n]), "name": name, "num_cpus": 1, "max_concurrency": 1}
-        return ray.remote(VerifierActor).options(**options).remote(self._kind, self._arguments, n)
+        watched = ray.remote(concurrency_groups={WATCHING: 1})(VerifierActor)
+        return watched.options(**options).remote(self._kind, self._arguments, n, name)
 
     async def start(self) -> list[dict[str, Any]]:
         """Wait until all have come up; returns what each says of itself."""
         described = await asyncio.gather(
-            *(answer(a.describe.remote(), n) for a, n in zip(self._actors, self._names, strict=True))
+            *(
+                answer(a.describe.options(name="start verifier").remote(), n)
+                for a, n in zip(self._actors, self._names, strict=True)
+            )
         )
         for name, one in zip(self._names, described, strict=True):
             check_code(name, one)
@@ -61,7 +65,7 @@ class VerifierPool:
             n = await self._free.get()
             actor, name = self._actors[n], self._names[n]
             try:
-                call = actor.verify.options(name=f"verify · cycle {sample.cycle}")
+                call = actor.verify.options(name=call_name("verify", sample.id, sample.cycle))
                 result, seconds = await call.remote(sample, prompt)
                 self._busy[name] += seconds
                 if result.status != INFRA_ERROR:

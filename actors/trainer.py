@@ -6,25 +6,30 @@ import asyncio
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import ray
 
-from actors.calls import answer, describe_process
+from actors.calls import WATCHING, answer, describe_process
 from actors.cluster import check_code
 from actors.folders import Arriving, Piece, pull, push, read_folder
 from haloforge import leash
+from haloforge.gpu import gpus
 from haloforge.loop import REPORT
 from haloforge.records import TrainingExample
 from haloforge.training.learner import Learner, LearnerSettings, LogRow, Scores
-from haloforge.training.plan import UpdatePlan
+from haloforge.training.plan import UpdatePlan, plan_steps
 from haloforge.training.sft import SftJob, SftReport
 
 NAME = "trainer-0"
-LOG_INTERVAL_S = 2.0
+SFT_NAME = "sft-0"
+LOG_INTERVAL_S = 1.0
+
+T = TypeVar("T")
 
 
 class TrainerActor:
@@ -36,6 +41,11 @@ class TrainerActor:
         self._settings = settings
         self._arriving: Arriving | None = None
         self._updates = 0
+        self._doing = "idle"
+        self._log: list[LogRow] = []
+
+    def __repr__(self) -> str:
+        return NAME
 
     def start(self) -> dict[str, Any]:
         """Load the model; what goes wrong here reaches the driver as itself, unlike an error of a constructor."""
@@ -56,14 +66,17 @@ class TrainerActor:
     def restore(self, current: str | None, previous: str | None) -> None:
         self._learner.restore(current, previous)
 
-    def update(self, examples: Sequence[TrainingExample], plan: UpdatePlan) -> str:
+    def update(self, examples: Sequence[TrainingExample], plan: UpdatePlan, cycle: int) -> str:
         """Train, or with no examples leave the adapter as it is; returns the folder, with its report inside."""
         out = self._scratch / "update"
+        self._log = []
         report: dict[str, Any] = {"trained": bool(examples), "optimizer_steps": 0}
-        if examples:
-            report |= asdict(self._learner.update(examples, plan, out))
-        else:
-            self._learner.save(out)
+        with self._at(f"train · cycle {cycle}"):
+            if examples:
+                report |= asdict(self._learner.update(examples, plan, out, self._log.append))
+            else:
+                self._learner.save(out)
+        report["log"] = self._log
         (out / REPORT).write_text(json.dumps(report), encoding="utf-8")
         self._updates += 1
         return str(out)
@@ -72,10 +85,27 @@ class TrainerActor:
         yield from read_folder(Path(folder))
 
     def score(self, sequences: Sequence[TrainingExample], adapter: Literal["current", "served", "previous"]) -> Scores:
-        return self._learner.score(sequences, adapter)
+        with self._at(f"score {len(sequences)} sequences"):
+            return self._learner.score(sequences, adapter)
 
+    @contextmanager
+    def _at(self, doing: str) -> Iterator[None]:
+        self._doing = doing
+        try:
+            yield
+        finally:
+            self._doing = "idle"
+
+    @ray.method(concurrency_group=WATCHING)
+    def log(self, start: int) -> list[LogRow]:
+        """Log rows of the update that goes on or was the last, from `start` on."""
+        return self._log[start:]
+
+    @ray.method(concurrency_group=WATCHING)
     def status(self) -> dict[str, Any]:
-        return {"updates": self._updates}
+        """What it is doing now."""
+        last = self._log[-1] if self._log else None
+        return {"doing": self._doing, "updates": self._updates, "last": last, "gpus": gpus()}
 
     def close(self) -> None:
         shutil.rmtree(self._scratch, ignore_errors=True)
@@ -89,6 +119,9 @@ class SftActor:
         leash.hold(leash.token(), folders=(str(self._scratch),))
         self._log: list[LogRow] = []
 
+    def __repr__(self) -> str:
+        return SFT_NAME
+
     def train(self, job: SftJob) -> SftReport:
         return job.run(self._scratch, self._log.append)
 
@@ -97,7 +130,8 @@ class SftActor:
         return self._log[start:]
 
     def status(self) -> dict[str, Any]:
-        return {"rows": len(self._log), "last": self._log[-1] if self._log else None}
+        """What it is doing now."""
+        return {"doing": "sft", "last": self._log[-1] if self._log else None, "gpus": gpus()}
 
     def read_folder(self, folder: str) -> Iterator[Piece]:
         yield from read_folder(Path(folder))
@@ -116,23 +150,29 @@ def _environment(settings: LearnerSettings, env: Mapping[str, str] | None = None
 
 async def train_in_actor(job: SftJob, into: Path, on_log: Callable[[LogRow], None]) -> SftReport:
     """Run an SFT on a node of the cluster and bring its model to `into`; log rows arrive while it runs."""
-    name = "sft-0"
+    name = SFT_NAME
     options = {"name": name, "num_cpus": 0, "max_concurrency": 2, "runtime_env": _environment(job.settings)}
     actor = ray.remote(SftActor).options(**options).remote()
-    training = asyncio.ensure_future(answer(actor.train.options(name="sft").remote(job), name))
+    training = answer(actor.train.options(name="sft").remote(job), name)
+    report: SftReport = await _followed(training, actor, name, on_log)
+    fetch = actor.read_folder.options(num_returns="streaming", name="fetch model")
+    await pull(fetch.remote(report.model_dir), into)
+    await answer(actor.close.options(name="close").remote(), name)
+    ray.kill(actor)
+    return report
+
+
+async def _followed(training: Awaitable[T], actor: Any, name: str, on_log: Callable[[LogRow], None]) -> T:
+    """The answer to a call that trains; its log rows are handed on while it runs, all before it is answered."""
+    going = asyncio.ensure_future(training)
     seen = 0
     while True:
-        done, _ = await asyncio.wait([training], timeout=LOG_INTERVAL_S)
-        for row in await answer(actor.log.remote(seen), name):
+        done, _ = await asyncio.wait([going], timeout=LOG_INTERVAL_S)
+        for row in await answer(actor.log.options(name="read log").remote(seen), name):
             seen += 1
             on_log(row)
         if done:
-            break
-    report: SftReport = training.result()
-    await pull(actor.read_folder.options(num_returns="streaming").remote(report.model_dir), into)
-    await answer(actor.close.remote(), name)
-    ray.kill(actor)
-    return report
+            return going.result()
 
 
 class RayLearner:
@@ -149,7 +189,9 @@ class RayLearner:
             "num_cpus": 0,
             "runtime_env": _environment(settings, env),
         }
-        self._actor = ray.remote(TrainerActor).options(**options).remote(settings)
+        watched = ray.remote(concurrency_groups={WATCHING: 1})(TrainerActor)
+        self._actor = watched.options(**options).remote(settings)
+        self._cycle = 0
 
     async def start(self) -> dict[str, Any]:
         described = await answer(self._actor.start.options(name="load model").remote(), NAME)
@@ -158,30 +200,45 @@ class RayLearner:
 
     async def restore(self, current: Path | None, previous: Path | None) -> None:
         there = [await self._send(folder, name) for folder, name in ((current, "current"), (previous, "previous"))]
-        await answer(self._actor.restore.remote(*there), NAME)
+        await answer(self._actor.restore.options(name="restore adapters").remote(*there), NAME)
 
     async def _send(self, folder: Path | None, name: str) -> str | None:
         if folder is None:
             return None
-        await answer(self._actor.expect_folder.remote(name), NAME)
+        carry = f"send {name} adapter"
+        await answer(self._actor.expect_folder.options(name=carry).remote(name), NAME)
         return await push(
             folder,
-            lambda piece: answer(self._actor.receive.remote(piece), NAME),
-            lambda: answer(self._actor.finish_folder.remote(), NAME),
+            lambda piece: answer(self._actor.receive.options(name=carry).remote(piece), NAME),
+            lambda: answer(self._actor.finish_folder.options(name=carry).remote(), NAME),
         )
 
     async def update(
-        self, examples: Sequence[TrainingExample], learning_rate: float, seed: int, cycle: int, into: Path
+        self,
+        examples: Sequence[TrainingExample],
+        learning_rate: float,
+        seed: int,
+        cycle: int,
+        into: Path,
+        on_log: Callable[[Mapping[str, float]], None],
     ) -> None:
+        """Rows handed to on_log also have `steps`, all that there will be."""
         plan = replace(self._plan, learning_rate=learning_rate, seed=seed)
-        call = self._actor.update.options(name=f"train · cycle {cycle}").remote(examples, plan)
-        folder = await answer(call, NAME)
-        await pull(self._actor.read_folder.options(num_returns="streaming").remote(folder), into)
+        steps = plan_steps(len(examples), plan).steps if examples else 0
+        self._cycle = cycle
+        call = self._actor.update.options(name=f"train · cycle {cycle}").remote(examples, plan, cycle)
+        folder = await _followed(answer(call, NAME), self._actor, NAME, lambda row: on_log({**row, "steps": steps}))
+        fetch = self._actor.read_folder.options(num_returns="streaming", name=f"fetch adapter · cycle {cycle}")
+        await pull(fetch.remote(folder), into)
 
     async def score(
         self, sequences: Sequence[TrainingExample], adapter: Literal["current", "served", "previous"]
     ) -> Scores:
-        return await answer(self._actor.score.options(name="score").remote(sequences, adapter), NAME)
+        call = self._actor.score.options(name=f"score · cycle {self._cycle}")
+        return await answer(call.remote(sequences, adapter), NAME)
+
+    async def status(self) -> dict[str, Any]:
+        return await answer(self._actor.status.options(name="status").remote(), NAME)
 
     async def close(self) -> None:
-        await answer(self._actor.close.remote(), NAME)
+        await answer(self._actor.close.options(name="close").remote(), NAME)

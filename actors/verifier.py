@@ -6,16 +6,22 @@ import time
 from functools import cached_property
 from typing import Any
 
-from actors.calls import describe_process
+import ray
+
+from actors.calls import WATCHING, describe_process
 from haloforge.records import Prompt, Sample, VerifyResult
 from haloforge.verifiers import Verifier, get_verifier
 
 
 class VerifierActor:
-    def __init__(self, kind: str, arguments: dict[str, Any], slot: int) -> None:
-        self._kind, self._arguments = kind, {"max_workers": 1, **arguments, "slot": slot}
+    def __init__(self, kind: str, arguments: dict[str, Any], slot: int, name: str) -> None:
+        self._kind, self._arguments, self._name = kind, {"max_workers": 1, **arguments, "slot": slot}, name
         self._verified = 0
         self._busy_s = 0.0
+        self._now: tuple[str, float] | None = None
+
+    def __repr__(self) -> str:
+        return self._name
 
     @cached_property
     def _verifier(self) -> Verifier:
@@ -28,11 +34,23 @@ class VerifierActor:
     def verify(self, sample: Sample, prompt: Prompt) -> tuple[VerifyResult, float]:
         """The verdict, and the seconds that this actor was busy with it."""
         start = time.monotonic()
-        result = self._verifier.verify(sample.text, prompt)
+        self._now = (sample.id, start)
+        try:
+            result = self._verifier.verify(sample.text, prompt)
+        finally:
+            self._now = None
         seconds = time.monotonic() - start
         self._verified += 1
         self._busy_s += seconds
         return result, seconds
 
+    @ray.method(concurrency_group=WATCHING)
     def status(self) -> dict[str, Any]:
-        return {"verified": self._verified, "busy_s": self._busy_s}
+        """What it is doing now. Times in seconds."""
+        now = self._now
+        return {
+            "doing": f"verify {now[0]}" if now else "idle",
+            "since_s": time.monotonic() - now[1] if now else None,
+            "verified": self._verified,
+            "busy_s": self._busy_s,
+        }

@@ -27,6 +27,7 @@ from haloforge.ledger import RunFolder
 from haloforge.loop import Run
 from haloforge.loop.sampling import TRAINING_FILES, generate_and_verify, training_example, training_requests
 from haloforge.records import PASSED, Prompt, Sample, SampleRequest, VerifyResult
+from haloforge.stages import Progress, Stage
 from haloforge.verdict_cache import VerdictCache
 
 TARGET = 1.15
@@ -67,7 +68,7 @@ async def measure(rounds: int, prompts: int) -> None:
     prepared = prepare(config)
     with tempfile.TemporaryDirectory() as scratch, connect("bench") as cluster:
         share = plan(cluster, config, prepared.model_dir)
-        start = await practice_base(prepared, share.cpus)
+        start = await practice_base(prepared, share.cpus, Progress())
         async with crew(cluster, config, start, share) as (sampler, judge, learner):
             chosen = dict(islice(prepared.prompts.items(), prompts))
             times: dict[str, list[float]] = {"generate": [], "verify": [], "both": []}
@@ -79,7 +80,8 @@ async def measure(rounds: int, prompts: int) -> None:
                 run = Run(config, run_folder, chosen, {}, sampler, judge, learner, cache=VerdictCache())
                 requests: Iterator[SampleRequest] = training_requests(run, cycle)
                 began = time.monotonic()
-                judged, _ = await generate_and_verify(run, cycle, requests, chosen, TRAINING_FILES)
+                stage = Stage("generate & verify", cycle)
+                judged, _ = await generate_and_verify(run, stage, requests, chosen, TRAINING_FILES)
                 times[name].append(time.monotonic() - began)
                 run_folder.close()
                 return {j.sample.id: j.sample for j in judged}
@@ -89,7 +91,7 @@ async def measure(rounds: int, prompts: int) -> None:
             times["both"].clear()
             adapter = Path(scratch) / "adapter"
             examples = [training_example(sample) for sample in list(first.values())[:64]]
-            await learner.update(examples, config.training.learning_rate, 0, 1, adapter)
+            await learner.update(examples, config.training.learning_rate, 0, 1, adapter, lambda row: None)
             for round_ in range(1, rounds + 1):
                 began = time.monotonic()
                 await sampler.load_adapter(adapter, round_)

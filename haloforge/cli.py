@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from haloforge import __version__, config_cli, raft, sft
+from haloforge import __version__, config_cli, raft, report, sft
+from haloforge import status as run_status
+from haloforge.terminal import errors_shown, show
 
 app = typer.Typer(
     add_completion=False,
@@ -20,6 +24,24 @@ sft_app = typer.Typer(no_args_is_help=True, help="Supervised fine-tuning on prom
 sft_app.command("train")(sft.train)
 app.add_typer(sft_app, name="sft")
 app.add_typer(config_cli.app, name="config")
+
+
+@app.command()
+def status(
+    run: Annotated[str | None, typer.Argument(help="run folder (the one that was written last)")] = None,
+    actors: Annotated[bool, typer.Option("--actors", help="also ask the actors of a running run")] = False,
+) -> None:
+    """Say what a run is doing or has done, from its folder."""
+    with errors_shown():
+        found = run_status.read(run_status.find(run))
+        show(*found.lines())
+        if actors and found.holder and "ray_address" in found.progress:
+            from actors.watching import statuses
+
+            told = statuses(found.progress["ray_address"], found.progress["namespace"])
+            show(*(f"{name}: {report.one_line(said)}" for name, said in told.items()))
+        if found.statistics["cycles"]:
+            show(*report.ending(found.statistics, found.folder, found.state == "finished"))
 
 
 @app.command()

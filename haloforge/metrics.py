@@ -90,7 +90,7 @@ class BusyClock:
     """Seconds during which at least one thing was going on."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self._before = 0.0
         self._going = 0
         self._since = 0.0
 
@@ -103,4 +103,9 @@ class BusyClock:
     def __exit__(self, *_: object) -> None:
         self._going -= 1
         if self._going == 0:
-            self.seconds += time.monotonic() - self._since
+            self._before += time.monotonic() - self._since
+
+    @property
+    def seconds(self) -> float:
+        """Up to now."""
+        return self._before + (time.monotonic() - self._since if self._going else 0.0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +16,11 @@ import typer
 from haloforge import config as schema
 from haloforge import paths
 from haloforge.config import Layer, RaftConfig, Resolved
+from haloforge.curves import Curves
 from haloforge.errors import BadInput
 from haloforge.ledger import RunFolder
+from haloforge.progress import LOG_FILE, ProgressFile, log_file, seen_by_a_person, ticking, told
+from haloforge.stages import Progress, Several, Stage
 from haloforge.terminal import errors_shown, show, terminable
 
 if TYPE_CHECKING:
@@ -52,6 +56,7 @@ def train(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="check everything, say what would run, start nothing")
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="only warnings, errors and the table at the end")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="tracebacks and debug logs")] = False,
 ) -> None:
     """Improve a model with a verifier as its teacher; without arguments, run the embedded demo."""
@@ -68,11 +73,11 @@ def train(
         "generation.temperature": temperature,
         "allow_weak": allow_weak or None,
     }
-    with errors_shown(debug):
+    with errors_shown(debug, quiet):
         settings = {key: value for key, value in typed.items() if value is not None}
         settings |= dict(schema.parse_setting(text) for text in set_ or [])
         demo = not any((config, model, checkpoint, prompts, output)) and not set(settings) & DEMO_NAMES
-        run_command(resolved(DEMO if demo else config, settings, fresh), fresh, dry_run)
+        run_command(resolved(DEMO if demo else config, settings, fresh), fresh, dry_run, quiet)
 
 
 def resolved(config_name: str | None, typed: dict[str, Any], fresh: bool = False) -> Resolved[RaftConfig]:
@@ -87,7 +92,7 @@ def resolved(config_name: str | None, typed: dict[str, Any], fresh: bool = False
     return found
 
 
-def run_command(found: Resolved[RaftConfig], fresh: bool, dry_run: bool) -> None:
+def run_command(found: Resolved[RaftConfig], fresh: bool, dry_run: bool, quiet: bool = False) -> None:
     """Everything between the typed line and the exit code 0; all else is raised."""
     from haloforge.loop import finished
     from haloforge.preparation import prepare, warn_without_effect
@@ -102,11 +107,12 @@ def run_command(found: Resolved[RaftConfig], fresh: bool, dry_run: bool) -> None
     if fresh and (aside := folder.set_aside()):
         log.info("--fresh: the earlier run is now %s", aside)
     folder.open()
-    log.info("run folder: %s", folder.path)
     try:
-        check_identity(folder, config, prepared)
-        if not finished(folder, config):
-            asyncio.run(drive(config, prepared, folder))
+        with log_file(folder.path / LOG_FILE):
+            log.info("run folder: %s", folder.path)
+            check_identity(folder, config, prepared)
+            if not finished(folder, config):
+                asyncio.run(drive(config, prepared, folder, quiet))
     finally:
         folder.close()
     show_end(folder)
@@ -158,25 +164,35 @@ def record_identity(folder: RunFolder, config: RaftConfig, prepared: Prepared) -
     folder.save()
 
 
-async def drive(config: RaftConfig, prepared: Prepared, folder: RunFolder) -> None:
+async def drive(config: RaftConfig, prepared: Prepared, folder: RunFolder, quiet: bool = False) -> None:
     """Bring up Ray and the actors, run the loop, and take down what was brought up; a signal ends it in order."""
     from actors.cluster import connect
     from actors.crew import crew, plan
+    from actors.metrics import RayMetrics, gpus_watched
     from haloforge.loop import Run, run_raft
 
-    with connect(folder.path.name) as cluster, terminable():  # after Ray, which sets handlers of its own
-        share = plan(cluster, config, prepared.model_dir)
-        start = prepared.start or await practice_base(prepared, share.cpus)
-        folder.statistics["run"]["base"] = start.base_dir
-        adapter = Path(start.adapter_dir) if start.adapter_dir else None
-        async with crew(cluster, config, start, share) as (sampler, judge, learner):
+    file = ProgressFile(folder.path)
+    shown = Several(file, *seen_by_a_person(quiet), Curves(folder.path))
+    with told(shown), connect(folder.path.name) as cluster, terminable():  # after Ray, which sets handlers of its own
+        file.facts |= {"dashboard": cluster.dashboard, "ray_address": cluster.address, "namespace": cluster.namespace}
+        metrics = RayMetrics(folder.path.name)
+        progress = Several(metrics, shown)
+        async with ticking(progress), AsyncExitStack() as open_until_end:
+            share = plan(cluster, config, prepared.model_dir)
+            start = prepared.start or await practice_base(prepared, share.cpus, progress)
+            folder.statistics["run"]["base"] = start.base_dir
+            adapter = Path(start.adapter_dir) if start.adapter_dir else None
+            with progress.during(Stage("start engine, trainer and verifiers")):
+                ports = await open_until_end.enter_async_context(crew(cluster, config, start, share))
             record_identity(folder, config, prepared)
-            ports = (sampler, judge, learner)
-            run = Run(config, folder, prepared.prompts, prepared.held_out, *ports, adapter, prepared.control_of)
+            watched = {"generator-0": ports[0].status, "trainer-0": ports[2].status}
+            await open_until_end.enter_async_context(gpus_watched(metrics, watched))
+            held_out, control_of = prepared.held_out, prepared.control_of
+            run = Run(config, folder, prepared.prompts, held_out, *ports, adapter, control_of, progress=progress)
             await run_raft(run)
 
 
-async def practice_base(prepared: Prepared, cpus: CpuPlan) -> StartPoint:
+async def practice_base(prepared: Prepared, cpus: CpuPlan, progress: Progress) -> StartPoint:
     """The demo's own base, trained by the SFT stage on first use."""
     from actors.trainer import train_in_actor
     from haloforge.models import StartPoint
@@ -185,27 +201,18 @@ async def practice_base(prepared: Prepared, cpus: CpuPlan) -> StartPoint:
     assert practice is not None
     if not practice.is_built():
         log.info("training the practice base from random weights (once; it is kept in %s)", practice.folder)
-        report = await train_in_actor(practice.sft_job(cpus.trainer_threads), practice.base, log_progress)
+        job = practice.sft_job(cpus.trainer_threads)
+        with progress.during(Stage("build the practice base", unit="steps", total=practice.recipe.steps)) as stage:
+            report = await train_in_actor(job, practice.base, stage.take_row)
         log.info("practice base: %d steps in %.0f s", report.update.optimizer_steps, report.update.seconds)
     return StartPoint(str(practice.base))
 
 
-def log_progress(row: dict[str, float]) -> None:
-    """One log line per hundred steps or so of a long training."""
-    if "train_loss" in row and row["step"] % 200 == 0:
-        log.info("  step %d: train_loss %.3f", row["step"], row["train_loss"])
-
-
 def show_end(folder: RunFolder) -> None:
-    """The table, the best cycle, and where everything is."""
+    """The table, the best cycle, where everything is, and what to type next."""
     from haloforge import report
 
-    statistics = folder.statistics
-    show(report.table(statistics), *report.notes(statistics))
-    show(
-        f"best cycle: {statistics['best_cycle']}; its model: {folder.path / 'final_model'}",
-        f"run folder: {folder.path}",
-    )
+    show(*report.ending(folder.statistics, folder.path))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,6 +62,51 @@ def notes(statistics: dict[str, Any]) -> list[str]:
     if _sets(statistics):
         lines.append("± is half of a 95% interval over the held-out prompts; pass@1 is at T = 1.0")
     return lines
+
+
+def ending(statistics: dict[str, Any], folder: Path, finished: bool = True) -> list[Any]:
+    """The table, what is best, where everything is, and what to type next; printed at a run's end and by status."""
+    lines: list[Any] = [table(statistics), *notes(statistics)]
+    best = statistics["best_cycle"]
+    if best is not None:
+        lines.append(f"best cycle: {best}; its model: {folder / 'final_model'}{_kind(folder / 'final_model')}")
+    lines.append(f"run folder: {folder}")
+    if finished:
+        cycles = statistics["cycles"][-1]["cycle"]
+        lines.append(f"two more cycles: {program('raft')} --output {_short(folder)} --cycles {cycles + 2}")
+    if best is not None:
+        lines.append(f"curves: tensorboard --logdir {_short(folder)}")
+    return lines
+
+
+def program(command: str) -> str:
+    """How a user calls a command here: by the script where that is how this one was called, else by the module."""
+    by_script = Path(sys.argv[0]).name in ("haloforge", "halo-forge")
+    return f"haloforge {command} train" if by_script else f"python -m haloforge.{command}"
+
+
+def one_line(status: dict[str, Any]) -> str:
+    """An actor's status(): what it is doing, then its figures."""
+    figures = {k: v for k, v in status.items() if k != "doing" and v not in (None, [], {})}
+    return ", ".join([status["doing"], *(f"{k} {_figure(v)}" for k, v in figures.items())])
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _kind(model: Path) -> str:
+    """What is needed to load it: an adapter names its base."""
+    config = model / "adapter_config.json"
+    if not config.exists():
+        return ""
+    base = json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    return f" (LoRA adapter of {base})"
+
+
+def _short(folder: Path) -> str:
+    """Relative to the working directory where it lies inside."""
+    return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
 
 
 def _sets(statistics: dict[str, Any]) -> Sequence[str]:

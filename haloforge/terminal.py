@@ -20,11 +20,25 @@ class Terminated(Exception):
     """SIGTERM was received."""
 
 
+class _ToStderr(logging.Handler):
+    """Writes to what sys.stderr is at that moment: a live line puts itself in its place to let log lines pass above."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            print(self.format(record), file=sys.stderr, flush=True)
+        except OSError:
+            self.handleError(record)
+
+
 @contextmanager
-def errors_shown(debug: bool = False) -> Iterator[None]:
-    """Set up logging, and turn what ends a command into a message and an exit code (docs/ARCHITECTURE.md)."""
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    log.setLevel(logging.DEBUG if debug else logging.INFO)
+def errors_shown(debug: bool = False, quiet: bool = False) -> Iterator[None]:
+    """Set up logging, and turn what ends a command into a message and an exit code (docs/ARCHITECTURE.md).
+
+    Everything is logged; standard error gets INFO and above, with debug all, with quiet only warnings and errors.
+    """
+    handler = _ToStderr(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)
+    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=[handler])
+    log.setLevel(logging.DEBUG)
     try:
         yield
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -58,6 +72,21 @@ def terminable() -> Iterator[None]:
         raise
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
+
+
+def debug_shown() -> bool:
+    """Whether standard error gets debug logs."""
+    return any(isinstance(h, _ToStderr) and h.level <= logging.DEBUG for h in logging.getLogger().handlers)
+
+
+def one_line(error: BaseException) -> str:
+    """What ended a run, for a place with one line."""
+    if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
+        return "interrupted"
+    if isinstance(error, Terminated):
+        return "terminated"
+    kind = "" if isinstance(error, HaloforgeError) else f"{type(error).__name__}: "
+    return (kind + str(error)).partition("\n")[0]
 
 
 def first_of(error: BaseException) -> BaseException:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,15 +133,33 @@ class FakeLearner:
         self.cycle = int(current.name.split("_")[1]) if current else 0
 
     async def update(
-        self, examples: Sequence[TrainingExample], learning_rate: float, seed: int, cycle: int, into: Path
+        self,
+        examples: Sequence[TrainingExample],
+        learning_rate: float,
+        seed: int,
+        cycle: int,
+        into: Path,
+        on_log: Callable[[Mapping[str, float]], None],
     ) -> None:
         self.cycle = cycle
+        log = [
+            {"step": n, "epoch": n / len(examples), "train_loss": 2 - n / len(examples), "learning_rate": learning_rate}
+            for n in range(1, len(examples) + 1)
+        ]
+        for row in log:
+            on_log(row)
         self.updates.append((cycle, [e.id for e in examples], learning_rate))
         shutil.rmtree(into, ignore_errors=True)
         write_adapter(into, zlib.crc32(repr([e.id for e in examples]).encode()))
         (into / REPORT).write_text(
             json.dumps(
-                {"trained": bool(examples), "optimizer_steps": len(examples), "loss_before": 2.0, "loss_after": 1.0}
+                {
+                    "trained": bool(examples),
+                    "optimizer_steps": len(examples),
+                    "loss_before": 2.0,
+                    "loss_after": 1.0,
+                    "log": log,
+                }
             )
         )
 

@@ -23,6 +23,9 @@ from haloforge.models import is_complete_adapter
 
 async def run_raft(run: Run) -> dict[str, Any]:
     """All cycles, from wherever the run folder stands; returns the statistics."""
+    for entry in run.folder.statistics["cycles"]:
+        if entry.get("complete"):
+            run.progress.cycle(entry)
     await bring_back(run)
     await evaluate(run, 0)
     for cycle in range(1, run.config.raft.num_cycles + 1):

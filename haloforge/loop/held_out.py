@@ -25,7 +25,8 @@ async def evaluate(run: Run, cycle: int) -> None:
     if due and run.held_out and "eval" not in entry:
         prompts = {p.id: p for prompts in run.held_out.values() for p in prompts.values()}
         start = time.monotonic()
-        judged, _ = await generate_and_verify(run, cycle, evaluation_requests(run, cycle), prompts, EVALUATION_FILES)
+        stage = run.stage("evaluate", cycle, total=len(prompts) * len(temperatures(run, cycle)))
+        judged, _ = await generate_and_verify(run, stage, evaluation_requests(run, cycle), prompts, EVALUATION_FILES)
         entry["eval"] = {
             name: metrics.evaluation([j for j in judged if j.sample.prompt_id in members], members)
             for name, members in run.held_out.items()
@@ -38,17 +39,14 @@ async def evaluate(run: Run, cycle: int) -> None:
         )
     entry["complete"] = True
     run.folder.save()
+    run.progress.cycle(entry)
 
 
 def evaluation_requests(run: Run, cycle: int) -> Iterator[SampleRequest]:
     """Per held-out prompt one greedy answer, then samples at T = 1.0 and, for the start point, at others."""
-    settings = run.config.evaluation
-    temperatures = [0.0] + [1.0] * settings.samples
-    if cycle == 0:
-        temperatures += [t for t in settings.base_temperatures for _ in range(settings.samples)]
     for prompts in run.held_out.values():
         for prompt in prompts.values():
-            for index, temperature in enumerate(temperatures):
+            for index, temperature in enumerate(temperatures(run, cycle)):
                 yield SampleRequest(
                     id=f"{cycle}/eval/{prompt.id}/{index}",
                     prompt=prompt,
@@ -58,6 +56,13 @@ def evaluation_requests(run: Run, cycle: int) -> Iterator[SampleRequest]:
                     temperature=temperature,
                     max_new_tokens=run.config.generation.max_new_tokens,
                 )
+
+
+def temperatures(run: Run, cycle: int) -> list[float]:
+    """Of a held-out prompt's answers."""
+    settings = run.config.evaluation
+    others = settings.base_temperatures if cycle == 0 else ()
+    return [0.0] + [t for t in (1.0, *others) for _ in range(settings.samples)]
 
 
 def choose_best(run: Run) -> None:

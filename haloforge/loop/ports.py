@@ -6,15 +6,16 @@ Protocols only; actors/ implements them with Ray, the unit tests with lists.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from haloforge.config import RaftConfig
 from haloforge.ledger import RunFolder
 from haloforge.proof import ExactReport
 from haloforge.records import Prompt, Sample, SampleRequest, TrainingExample, VerifyResult
+from haloforge.stages import Progress, Stage
 from haloforge.verdict_cache import VerdictCache
 
 log = logging.getLogger("haloforge")
@@ -47,7 +48,13 @@ class Learner(Protocol):
 
     async def restore(self, current: Path | None, previous: Path | None) -> None: ...
     async def update(
-        self, examples: Sequence[TrainingExample], learning_rate: float, seed: int, cycle: int, into: Path
+        self,
+        examples: Sequence[TrainingExample],
+        learning_rate: float,
+        seed: int,
+        cycle: int,
+        into: Path,
+        on_log: Callable[[Mapping[str, float]], None],
     ) -> None: ...
     async def score(
         self, sequences: Sequence[TrainingExample], adapter: Literal["current", "served", "previous"]
@@ -76,6 +83,10 @@ class Run:
     control_of: Path | None = None
     """The run folder that this run is the control of (`selection: uniform`)."""
     cache: VerdictCache = field(default_factory=VerdictCache)
+    progress: Progress = field(default_factory=Progress)
+
+    def stage(self, name: str, cycle: int, **counts: Any) -> Stage:
+        return Stage(name, cycle, self.config.raft.num_cycles, **counts)
 
     def adapter(self, cycle: int) -> Path | None:
         """The adapter that cycle `cycle` ended with; cycle 0: the one that the run starts from, or None."""

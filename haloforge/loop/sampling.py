@@ -11,7 +11,8 @@ from haloforge.errors import RunStopped
 from haloforge.ledger import sample_from, sample_row, verdict_from, verdict_row
 from haloforge.loop.ports import Run, log
 from haloforge.records import INFRA_ERROR, Judged, Prompt, Sample, SampleRequest, TrainingExample, VerifyResult
-from haloforge.selection import in_order
+from haloforge.selection import in_order, solved
+from haloforge.stages import Stage
 
 TRAINING_FILES = ("samples", "verified")
 EVALUATION_FILES = ("eval_samples", "eval_verified")
@@ -19,7 +20,9 @@ EVALUATION_FILES = ("eval_samples", "eval_verified")
 
 async def generate_and_verify_cycle(run: Run, cycle: int) -> list[Judged]:
     """Draw and verify the cycle's samples, and write its statistics."""
-    judged, seconds = await generate_and_verify(run, cycle, training_requests(run, cycle), run.prompts, TRAINING_FILES)
+    stage = run.stage("generate & verify", cycle, total=len(run.prompts) * run.config.raft.samples_per_prompt)
+    requests = training_requests(run, cycle)
+    judged, seconds = await generate_and_verify(run, stage, requests, run.prompts, TRAINING_FILES)
     entry = run.folder.cycle(cycle)
     entry |= metrics.summary(judged, run.prompts)
     entry.setdefault("seconds", {}).update(seconds)
@@ -55,7 +58,7 @@ def training_requests(run: Run, cycle: int) -> Iterator[SampleRequest]:
 
 async def generate_and_verify(
     run: Run,
-    cycle: int,
+    stage: Stage,
     requests: Iterator[SampleRequest],
     prompts: Mapping[str, Prompt],
     files: tuple[str, str],
@@ -63,53 +66,64 @@ async def generate_and_verify(
     """Sample what is missing and verify it as it arrives, with a bounded number in flight.
 
     A sample goes to a verifier the moment it is finished. When verification falls behind, no new requests
-    are sent until it has caught up (see Backlog). Returns every judged sample of the stage in
-    order, and seconds: generate, verify, generate_and_verify (and the tokens drawn).
+    are sent until it has caught up (see Backlog). Counts in `stage`. Returns every judged sample of the
+    stage in order, and seconds: generate, verify, generate_and_verify (and the tokens drawn).
     """
+    cycle = stage.cycle
+    assert cycle is not None
     sample_rows, verdict_rows = run.folder.rows(cycle, files[0]), run.folder.rows(cycle, files[1])
     samples = {row["id"]: sample_from(row) for row in sample_rows.read()}
     results = {row["id"]: verdict_from(row) for row in verdict_rows.read() if row["status"] != INFRA_ERROR}
     if samples:
         log.info("Loading cached samples... (%d drawn, %d verified)", len(samples), len(results))
+    stage.drawn = len(samples)
+    for id_, result in results.items():
+        if id_ in samples:
+            count(stage, samples[id_], result, prompts)
+    stage.cached = stage.done
     in_flight = run.config.generation.batch_size * run.config.raft.samples_per_prompt
     waiting: asyncio.Queue[Sample | None] = asyncio.Queue()
     backlog = Backlog(high=in_flight, low=max(4 * run.judge.slots, in_flight // 4))
-    generating, tokens, busy_before, start = metrics.BusyClock(), 0, run.judge.busy_seconds(), time.monotonic()
+    generating, busy_before, start = metrics.BusyClock(), run.judge.busy_seconds(), time.monotonic()
 
     async def generate() -> None:
-        nonlocal tokens
         for request in requests:
             sample = samples.get(request.id)
             if sample is None:
                 await backlog.room()
+                stage.in_flight += 1
                 with generating:
                     sample = await run.sampler.sample(request)
+                stage.in_flight -= 1
+                stage.drawn += 1
+                stage.tokens += len(sample.token_ids)
                 samples[request.id] = sample
-                tokens += len(sample.token_ids)
                 sample_rows.append(sample_row(sample, request.prompt.text))
             if request.id not in results:
-                backlog.add()
+                stage.waiting = backlog.add()
                 waiting.put_nowait(sample)
 
     async def verify() -> None:
         while (sample := await waiting.get()) is not None:
             prompt = prompts[sample.prompt_id]
             result = await run.cache.judge(sample, prompt, run.judge.judge)
-            backlog.take()
+            stage.waiting = backlog.take()
             results[sample.id] = result
+            count(stage, sample, result, prompts)
             verdict_rows.append(verdict_row(sample, prompt.text, result))
             if result.status == INFRA_ERROR:
                 stop_where_verification_fails(run, results)
 
     try:
-        async with asyncio.TaskGroup() as verifying:
-            for _ in range(run.judge.slots):
-                verifying.create_task(verify())
-            async with asyncio.TaskGroup() as drawing:
-                for _ in range(in_flight):
-                    drawing.create_task(generate())
-            for _ in range(run.judge.slots):
-                waiting.put_nowait(None)
+        with run.progress.during(stage):
+            async with asyncio.TaskGroup() as verifying:
+                for _ in range(run.judge.slots):
+                    verifying.create_task(verify())
+                async with asyncio.TaskGroup() as drawing:
+                    for _ in range(in_flight):
+                        drawing.create_task(generate())
+                for _ in range(run.judge.slots):
+                    waiting.put_nowait(None)
     finally:
         sample_rows.close()
         verdict_rows.close()
@@ -118,7 +132,7 @@ async def generate_and_verify(
         "generate": generating.seconds,
         "verify": max((busy[name] - busy_before.get(name, 0.0) for name in busy), default=0.0),
         "generate_and_verify": time.monotonic() - start,
-        "tokens": float(tokens),
+        "tokens": float(stage.tokens),
     }
     return in_order([Judged(samples[id_], result) for id_, result in results.items() if id_ in samples]), seconds
 
@@ -136,18 +150,28 @@ class Backlog:
         self._open = asyncio.Event()
         self._open.set()
 
-    def add(self) -> None:
+    def add(self) -> int:
+        """One more waits; returns how many do."""
         self._waiting += 1
         if self._waiting >= self._high:
             self._open.clear()
+        return self._waiting
 
-    def take(self) -> None:
+    def take(self) -> int:
+        """One less waits; returns how many do."""
         self._waiting -= 1
         if self._waiting <= self._low:
             self._open.set()
+        return self._waiting
 
     async def room(self) -> None:
         await self._open.wait()
+
+
+def count(stage: Stage, sample: Sample, result: VerifyResult, prompts: Mapping[str, Prompt]) -> None:
+    stage.done += 1
+    stage.statuses[result.status] += 1
+    stage.solved += solved(Judged(sample, result), prompts[sample.prompt_id])
 
 
 def stop_where_verification_fails(run: Run, results: Mapping[str, VerifyResult]) -> None:

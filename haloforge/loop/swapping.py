@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from haloforge.ledger import sample_from
 from haloforge.loop.ports import Run, log
@@ -18,6 +19,11 @@ async def swap(run: Run, cycle: int) -> None:
     """Put the cycle's adapter into the sampler and prove that it is what the sampler serves."""
     folder = run.adapter(cycle)
     assert folder is not None
+    with run.progress.during(run.stage("swap & prove", cycle)):
+        await load_and_prove(run, cycle, folder)
+
+
+async def load_and_prove(run: Run, cycle: int, folder: Path) -> None:
     entry = run.folder.cycle(cycle)
     start = time.monotonic()
     await run.sampler.load_adapter(folder, cycle)
@@ -69,3 +75,4 @@ async def measure_noise(run: Run, cycle: int) -> None:
     run.folder.statistics["run"]["noise"] = rms_difference(engine, trainer.logprobs)
     run.folder.cycle(0)["entropy"] = trainer.entropy
     run.folder.save()
+    run.progress.cycle(run.folder.cycle(0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from haloforge import seeds
 from haloforge.ledger import RunFolder, verdict_row
@@ -59,13 +59,18 @@ async def train(run: Run, cycle: int, kept: Sequence[Judged]) -> None:
     examples = [training_example(j.sample) for j in kept]
     afresh = run.config.raft.restart_each_cycle and bool(kept)
     start = time.monotonic()
-    if afresh:
-        await run.learner.restore(run.start_adapter, None)
-    await run.learner.update(
-        examples, rate, seeds.derive(run.config.seed, "train", cycle), cycle, run.folder.final(cycle)
-    )
-    if afresh:  # what was served until now is what the proof tells the new adapter from
-        await run.learner.restore(run.folder.final(cycle), run.adapter(cycle - 1))
+    with run.progress.during(run.stage("train", cycle, unit="steps")) as stage:
+
+        def on_log(row: Mapping[str, float]) -> None:
+            stage.take_row(row)
+            run.progress.row(cycle, row)
+
+        if afresh:
+            await run.learner.restore(run.start_adapter, None)
+        seed = seeds.derive(run.config.seed, "train", cycle)
+        await run.learner.update(examples, rate, seed, cycle, run.folder.final(cycle), on_log)
+        if afresh:  # what was served until now is what the proof tells the new adapter from
+            await run.learner.restore(run.folder.final(cycle), run.adapter(cycle - 1))
     entry.setdefault("seconds", {})["train"] = time.monotonic() - start
     record_update(run, cycle)
     if kept:
@@ -84,3 +89,4 @@ def record_update(run: Run, cycle: int) -> None:
     entry.setdefault("seconds", {}).setdefault("train", report.get("seconds", 0.0))
     entry.update({name: report[name] for name in IN_STATISTICS if name in report})
     run.folder.save()
+    run.progress.trained(cycle, report.get("log", []))

@@ -122,7 +122,7 @@ class LiveLine(Progress):
 
 
 class LogLines(Progress):
-    """A log line when a stage begins, one each LINE_EVERY_S while it goes on, and one when it ends."""
+    """A log line when a stage begins, one each LINE_EVERY_S while it goes on, and one when a counted one ends."""
 
     def __init__(self, level: int = logging.INFO, clock: Callable[[], float] = time.monotonic) -> None:
         """level: DEBUG where a live line shows the same, so that only the log file gets them."""
@@ -141,7 +141,8 @@ class LogLines(Progress):
             self._say()
 
     def end(self, stage: Stage) -> None:
-        self._say()
+        if stage.total is not None:
+            self._say()
         self._stage = None
 
     def close(self, how: str) -> None:

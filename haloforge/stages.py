@@ -45,10 +45,12 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.started = self.clock()
+        self.ended: float | None = None
 
     @property
     def seconds(self) -> float:
-        return self.clock() - self.started
+        """Since it began; once it has ended, how long it took."""
+        return (self.clock() if self.ended is None else self.ended) - self.started
 
     @property
     def rate(self) -> float | None:
@@ -119,7 +121,10 @@ class Progress:
     @contextmanager
     def during(self, stage: Stage) -> Iterator[Stage]:
         self.begin(stage)
-        yield stage
+        try:
+            yield stage
+        finally:
+            stage.ended = stage.clock()
         self.end(stage)
 
 

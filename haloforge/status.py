@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -113,6 +114,21 @@ def find(run: str | None) -> Path:
         tried = [root / place for root in roots for place in PLACES]
         raise BadInput(f"no run folder at {', '.join(map(str, tried))}; name one: haloforge status FOLDER")
     return max(found, key=last_written)
+
+
+def use_token() -> None:
+    """Let this process show Ray's token, where there is one, to the cluster that it joins; before Ray is loaded.
+
+    A Ray that is started locally writes its token and asks for it, but a process that joins does not look for it.
+    """
+    if os.environ.get("RAY_AUTH_TOKEN") or any(file.is_file() for file in _token_files()):
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
+def _token_files() -> Iterator[Path]:
+    if named := os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        yield Path(named)
+    yield Path.home() / ".ray" / "auth_token"
 
 
 def is_run(folder: Path) -> bool:

@@ -32,6 +32,9 @@ LINE_EVERY_S = 10.0
 FILE_EVERY_S = 2.0
 """progress.json is rewritten about this often, so one that is much older tells of a driver that hangs."""
 TICK_S = 0.5
+BAR = 12
+WITH_BAR = 100
+"""Columns from which on a live line has a bar."""
 
 
 def title(stage: Mapping[str, Any]) -> str:
@@ -43,25 +46,25 @@ def title(stage: Mapping[str, Any]) -> str:
 
 
 def counts(stage: Mapping[str, Any]) -> str:
-    """How far a stage is, of a `Stage.record()`: counts, rates, time gone and time left."""
+    """How far a stage is, of a `Stage.record()`: what a narrow line can do without comes last."""
     of = "" if stage["total"] is None else f"/{stage['total']}"
+    samples = stage["unit"] == "samples"
     parts = []
-    if stage["unit"] == "samples" and stage["total"] is not None:
-        parts += [f"drawn {stage['drawn']}{of}", f"verified {stage['done']}{of}"]
-        if stage["done"]:
-            parts.append(f"solved {stage['solved']} ({stage['solved'] / stage['done']:.0%})")
-    elif stage["total"] is not None or stage["done"]:
-        parts.append(f"{stage['unit'].removesuffix('s')} {stage['done']}{of}")
+    if stage["total"] is not None or stage["done"]:
+        parts.append(f"{'verified' if samples else stage['unit'].removesuffix('s')} {stage['done']}{of}")
+    if stage["eta_s"] is not None and stage["done"] != stage["total"]:
+        parts.append(f"ETA {clock_time(stage['eta_s'])}")
+    if samples and stage["done"]:
+        parts.append(f"solved {stage['solved']} ({stage['solved'] / stage['done']:.0%})")
     if stage["loss"] is not None:
         parts.append(f"loss {stage['loss']:.4f}")
+    if samples and stage["total"] is not None:
+        parts.append(f"drawn {stage['drawn']}")
     if stage["rate"] is not None:
         parts.append(f"{stage['rate']:.1f} {stage['unit']}/s")
     if stage["tokens_per_s"] is not None:
         parts.append(f"{stage['tokens_per_s']:.0f} tokens/s")
-    parts.append(clock_time(stage["seconds"]))
-    if stage["eta_s"] is not None and stage["done"] != stage["total"]:
-        parts.append(f"ETA {clock_time(stage['eta_s'])}")
-    return ", ".join(parts)
+    return ", ".join([*parts, clock_time(stage["seconds"])])
 
 
 def clock_time(seconds: float) -> str:
@@ -111,10 +114,10 @@ class LiveLine(Progress):
         record = self._stage.record()
         grid = Table.grid(padding=(0, 1))
         cells: list[RenderableType] = [Text(title(record), style="bold")]
-        grid.add_column(no_wrap=True)
-        if record["total"]:
-            cells.append(ProgressBar(total=record["total"], completed=record["done"], width=20))
-            grid.add_column(width=20)
+        grid.add_column(no_wrap=True, min_width=len(title(record)))
+        if record["total"] and self._console.width >= WITH_BAR:
+            cells.append(ProgressBar(total=record["total"], completed=record["done"], width=BAR))
+            grid.add_column(min_width=BAR)
         cells.append(Text(counts(record)))
         grid.add_column(no_wrap=True, overflow="ellipsis")
         grid.add_row(*cells)

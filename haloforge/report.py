@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,7 +68,9 @@ def ending(statistics: dict[str, Any], folder: Path, finished: bool = True) -> l
     lines: list[Any] = [table(statistics), *notes(statistics)]
     best = statistics["best_cycle"]
     if best is not None:
-        lines.append(f"best cycle: {best}; its model: {folder / 'final_model'}{_kind(folder / 'final_model')}")
+        model = folder / "final_model"
+        adapter = f" (LoRA adapter of {statistics['run']['base']})" if (model / "adapter_config.json").exists() else ""
+        lines.append(f"best cycle: {best}; its model: {model}{adapter}")
     lines.append(f"run folder: {folder}")
     if finished:
         cycles = statistics["cycles"][-1]["cycle"]
@@ -93,15 +94,6 @@ def one_line(status: dict[str, Any]) -> str:
 
 def _figure(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _kind(model: Path) -> str:
-    """What is needed to load it: an adapter names its base."""
-    config = model / "adapter_config.json"
-    if not config.exists():
-        return ""
-    base = json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]
-    return f" (LoRA adapter of {base})"
 
 
 def _short(folder: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -179,6 +180,9 @@ def test_a_run_killed_at_three_moments_goes_on_without_doing_anything_twice(plac
     for moment, reached in moments.items():
         process = command(place, "--config", "run.yaml", "--output", "killed")
         wait_until(reached, process)
+        if moment == "while cycle 1 is verified":
+            process.send_signal(signal.SIGSTOP)  # so that the moment lasts until it has been looked at
+            seen_from_another_terminal(place, process.pid)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert nothing_left(place), moment
@@ -188,10 +192,32 @@ def test_a_run_killed_at_three_moments_goes_on_without_doing_anything_twice(plac
         ids = [json.loads(line)["id"] for line in file.open()]
         assert len(ids) == len(set(ids)), f"{file.name}: drawn twice"
     assert results(run) == results(undisturbed)
+    assert curves(run) == curves(undisturbed)
+    told = json.loads((run / "progress.json").read_text())
+    assert (told["state"], told["stage"]["name"], told["stage"]["cycle"]) == ("finished", "evaluate", 2)
+    assert (run / "raft.log").read_text().count("INFO run folder: ") == 4
+
+
+def seen_from_another_terminal(place: Path, pid: int) -> None:
+    output = finish(command(place, "status", "killed", "--actors", module="haloforge.cli"))
+    assert re.search(rf"/killed: running\s\(pid {pid} on ", output), output
+    assert re.search(r"cycle 1 has \d+ samples, \d+ verified", output), output
+    for actor in (r"generator-0: .*healthy True.*drawn \d+", r"trainer-0: idle", r"verifier@[\d.]+-0: .*verified \d+"):
+        assert re.search(actor, output), output
+
+
+def curves(run: Path) -> list[dict]:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    steps = {e["cycle"]: e["optimizer_steps"] for e in statistics(run)["cycles"][1:]}
+    assert [(r["cycle"], r["step"]) for r in rows] == [(c, s) for c in steps for s in range(1, steps[c] + 1)]
+    assert all(r["train_loss"] > 0 and r["learning_rate"] > 0 and 0 < r["epoch"] <= 4 for r in rows)
+    return rows
 
 
 def test_the_same_command_again_does_nothing(place, undisturbed):
     before = results(undisturbed)
+    quiet = finish(command(place, "--config", "run.yaml", "--output", "undisturbed", "--quiet"))
+    assert quiet.splitlines()[0].startswith("┏"), "with --quiet only warnings, errors and the table"
     output = finish(command(place, "--config", "run.yaml", "--output", "undisturbed"))
     assert "Cycle 1 already complete, skipping..." in output
     assert "Cycle 2 already complete, skipping..." in output

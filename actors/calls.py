@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import re
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
+from haloforge import hardware
 from haloforge.errors import HaloforgeError, RunStopped
 
 log = logging.getLogger("haloforge")
@@ -45,6 +47,11 @@ WATCHING = "watching"
 def call_name(verb: str, sample_id: str, cycle: int) -> str:
     """How a sample's call is named in the dashboard; held-out samples have `eval` in their id."""
     return f"{verb}{' held out' if sample_id.startswith(f'{cycle}/eval/') else ''} · cycle {cycle}"
+
+
+def gpus_here() -> list[dict[str, Any]]:
+    """The GPUs of this node, as haloforge.hardware.Gpu has them; empty without one."""
+    return [dataclasses.asdict(gpu) for gpu in hardware.gpus()]
 
 
 def describe_process(extra: dict[str, Any] | None = None) -> dict[str, Any]:

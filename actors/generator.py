@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -12,13 +13,12 @@ from typing import Any
 
 import ray
 
-from actors.calls import answer, call_name, describe_process
+from actors.calls import answer, call_name, describe_process, gpus_here
 from actors.cluster import check_code
 from actors.folders import Arriving, Piece, push
 from haloforge import leash
 from haloforge.generation.engine import VllmEngine
 from haloforge.generation.settings import EngineSettings
-from haloforge.gpu import gpus
 from haloforge.metrics import BusyClock
 from haloforge.records import Sample, SampleRequest, TrainingExample
 
@@ -99,7 +99,7 @@ class GeneratorActor:
             "drawn": self._drawn,
             "tokens": self._tokens,
             "tokens_per_s": self._tokens / seconds if seconds else None,
-            "gpus": gpus(),
+            "gpus": await asyncio.to_thread(gpus_here),
         }
 
     async def close(self) -> None:

@@ -33,15 +33,15 @@ GAUGES = {
     "train_loss": "Loss per completion token of the last optimizer steps, in nats",
     "kept": "Samples that the last cycle was trained on",
     "pass_rate": "Share of the last cycle's verified samples that solve their prompt",
-    "gpu_use": "Share of time in which a GPU computes",
-    "gpu_memory_bytes": "Memory in use on a GPU, by all processes",
+    "gpu_busy": "Share of the last moment in which a GPU of the actor's node computed",
+    "gpu_memory_bytes": "Memory in use on a GPU of the actor's node, by all processes",
 }
 TAGS = {
     "samples": ("stage",),
     "tokens": ("stage",),
     "verdicts": ("stage", "status"),
     "stage_seconds": ("stage",),
-    "gpu_use": ("actor", "gpu"),
+    "gpu_busy": ("actor", "gpu"),
     "gpu_memory_bytes": ("actor", "gpu"),
 }
 """Besides `run`, which all have."""
@@ -94,13 +94,12 @@ class RayMetrics(Progress):
                 self._gauges[name].set(entry[name])
 
     def gpus(self, actor: str, status: Mapping[str, Any]) -> None:
-        """Take over an actor's GPUs from its status()."""
-        for gpu in status.get("gpus", ()):
-            tags = {"actor": actor, "gpu": str(gpu["gpu"])}
-            if gpu["use"] is not None:
-                self._gauges["gpu_use"].set(gpu["use"], tags)
-            if gpu["memory_bytes"] is not None:
-                self._gauges["gpu_memory_bytes"].set(gpu["memory_bytes"], tags)
+        """Take over the GPUs of an actor's node from its status()."""
+        for n, gpu in enumerate(status.get("gpus", ())):
+            tags = {"actor": actor, "gpu": str(n)}
+            self._gauges["gpu_memory_bytes"].set(gpu["used_bytes"], tags)
+            if gpu["busy"] is not None:
+                self._gauges["gpu_busy"].set(gpu["busy"], tags)
 
 
 def counted(stage: Stage) -> Counts[tuple[str, str]]:
@@ -116,7 +115,7 @@ def counted(stage: Stage) -> Counts[tuple[str, str]]:
 async def gpus_watched(
     metrics: RayMetrics, actors: Mapping[str, Callable[[], Awaitable[Mapping[str, Any]]]]
 ) -> AsyncIterator[None]:
-    """While the block runs, ask actors for their status now and then; those without a GPU are asked once."""
+    """While the block runs, ask actors for their status now and then; those on a node without a GPU are asked once."""
 
     async def watch(name: str) -> None:
         while (status := await actors[name]()).get("gpus"):

@@ -14,11 +14,10 @@ from typing import Any, Literal, TypeVar
 
 import ray
 
-from actors.calls import WATCHING, answer, describe_process
+from actors.calls import WATCHING, answer, describe_process, gpus_here
 from actors.cluster import check_code
 from actors.folders import Arriving, Piece, pull, push, read_folder
 from haloforge import leash
-from haloforge.gpu import gpus
 from haloforge.loop import REPORT
 from haloforge.records import TrainingExample
 from haloforge.training.learner import Learner, LearnerSettings, LogRow, Scores
@@ -105,7 +104,7 @@ class TrainerActor:
     def status(self) -> dict[str, Any]:
         """What it is doing now."""
         last = self._log[-1] if self._log else None
-        return {"doing": self._doing, "updates": self._updates, "last": last, "gpus": gpus()}
+        return {"doing": self._doing, "updates": self._updates, "last": last, "gpus": gpus_here()}
 
     def close(self) -> None:
         shutil.rmtree(self._scratch, ignore_errors=True)
@@ -131,7 +130,7 @@ class SftActor:
 
     def status(self) -> dict[str, Any]:
         """What it is doing now."""
-        return {"doing": "sft", "last": self._log[-1] if self._log else None, "gpus": gpus()}
+        return {"doing": "sft", "last": self._log[-1] if self._log else None, "gpus": gpus_here()}
 
     def read_folder(self, folder: str) -> Iterator[Piece]:
         yield from read_folder(Path(folder))

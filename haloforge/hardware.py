@@ -31,6 +31,10 @@ class Gpu:
     """What a new process can get; of unified memory, less RESERVE_BYTES."""
     unified: bool = False
     """Its memory is the machine's (an APU)."""
+    used_bytes: int = 0
+    """By all processes."""
+    busy: float | None = None
+    """Share of the last moment in which it computed, 0…1; None where the driver does not tell."""
 
 
 def gpus(root: Path = Path("/")) -> tuple[Gpu, ...]:
@@ -42,7 +46,7 @@ def _nvidia() -> list[Gpu]:
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
-    query = ["--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
+    query = ["--query-gpu=name,memory.total,memory.free,memory.used,utilization.gpu", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run([tool, *query], capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
@@ -51,12 +55,14 @@ def _nvidia() -> list[Gpu]:
 
 
 def parse_nvidia_smi(text: str) -> list[Gpu]:
-    """Rows of `name, total MiB, free MiB`; a row without numbers (memory "[N/A]") is left out."""
+    """Rows of `name, total, free, used MiB, percent busy`; a row without memory ("[N/A]") is left out."""
     found = []
     for line in text.splitlines():
-        name, *numbers = (part.strip() for part in line.rsplit(",", 2))
-        if len(numbers) == 2 and all(number.isdigit() for number in numbers):
-            found.append(Gpu(name, "nvidia", int(numbers[0]) * 2**20, int(numbers[1]) * 2**20))
+        name, *memory, percent = (part.strip() for part in line.rsplit(",", 4))
+        if len(memory) == 3 and all(number.isdigit() for number in memory):
+            total, free, used = (int(number) * 2**20 for number in memory)
+            busy = int(percent) / 100 if percent.isdigit() else None
+            found.append(Gpu(name, "nvidia", total, free, used_bytes=used, busy=busy))
     return found
 
 
@@ -79,8 +85,10 @@ def amd_gpus(root: Path) -> list[Gpu]:
             available = _memory_available(root) - RESERVE_BYTES
             free = max(0, min(total - used, available))
         else:
-            total, free = vram, vram - vram_used
-        found.append(Gpu(name, "amd", total, free, unified))
+            total, used, free = vram, vram_used, vram - vram_used
+        percent = device / "gpu_busy_percent"
+        busy = _number(percent) / 100 if percent.exists() else None
+        found.append(Gpu(name, "amd", total, free, unified, used, busy))
     return found
 
 

@@ -214,8 +214,13 @@ async def ticking(progress: Progress) -> AsyncIterator[None]:
     """Let it tick while the block runs."""
 
     async def tick() -> None:
+        said = False
         while True:
-            progress.tick()
+            try:
+                progress.tick()
+            except OSError as e:  # the run itself ends where it cannot write
+                log.log(logging.DEBUG if said else logging.WARNING, "the run's progress cannot be written: %s", e)
+                said = True
             await asyncio.sleep(TICK_S)
 
     task = asyncio.create_task(tick())

@@ -22,6 +22,8 @@ PLACES = ("models/raft", "runs/*")
 """Where run folders are looked for, under the working directory and HALOFORGE_HOME."""
 SILENT_S = 30.0
 """A driver that has not rewritten progress.json for so long is said to be silent."""
+FILES = (CONFIG, STATISTICS, PROGRESS_FILE)
+"""One of these is in every run folder; the last is the first that is written."""
 ROWS = ("samples", "verified", "kept", "eval_samples", "eval_verified")
 
 
@@ -74,7 +76,7 @@ class Status:
 def read(folder: Path) -> Status:
     """How the run in a folder stands. Raises BadInput where it is no run folder."""
     if not is_run(folder):
-        raise BadInput(f"{folder} is no run folder: it has neither {CONFIG} nor {STATISTICS}")
+        raise BadInput(f"{folder} is no run folder: it has none of {', '.join(FILES)}")
     statistics = _json(folder / STATISTICS) or {"run": {}, "best_cycle": None, "cycles": []}
     progress = _json(folder / PROGRESS_FILE) or {}
     config = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8")) if (folder / CONFIG).exists() else {}
@@ -132,13 +134,12 @@ def _token_files() -> Iterator[Path]:
 
 
 def is_run(folder: Path) -> bool:
-    return (folder / CONFIG).exists() or (folder / STATISTICS).exists()
+    return any((folder / name).exists() for name in FILES)
 
 
 def last_written(folder: Path) -> float:
     """When the run last wrote one of its files, in Unix seconds."""
-    names = (CONFIG, STATISTICS, PROGRESS_FILE)
-    return max((folder / name).stat().st_mtime for name in names if (folder / name).exists())
+    return max((folder / name).stat().st_mtime for name in FILES if (folder / name).exists())
 
 
 def held_by(folder: Path) -> str | None:

@@ -85,8 +85,8 @@ def one_line(error: BaseException) -> str:
         return "interrupted"
     if isinstance(error, Terminated):
         return "terminated"
-    kind = "" if isinstance(error, HaloforgeError) else f"{type(error).__name__}: "
-    return (kind + str(error)).partition("\n")[0]
+    kind = [] if isinstance(error, HaloforgeError) else [type(error).__name__]
+    return ": ".join(filter(None, [*kind, str(error).partition("\n")[0]]))
 
 
 def first_of(error: BaseException) -> BaseException:

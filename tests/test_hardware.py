@@ -64,13 +64,23 @@ def test_a_discrete_card_has_its_own_memory(tmp_path):
     assert (gpu.name, gpu.total_bytes, gpu.free_bytes, gpu.unified) == ("gfx1100", 24 * GIB, 23 * GIB, False)
 
 
+def test_amd_says_what_is_used_and_how_busy_it_is(tmp_path):
+    apu = amd_machine(tmp_path / "apu", gfx=110501, vram=GIB // 2, gtt=62 * GIB, gtt_used=3 * GIB, available=40 * GIB)
+    write(apu / "sys/class/drm/renderD128/device/gpu_busy_percent", "97\n")
+    assert [(gpu.used_bytes, gpu.busy) for gpu in amd_gpus(apu)] == [(3 * GIB, 0.97)]
+    card = amd_machine(tmp_path / "card", gfx=110000, vram=24 * GIB, vram_used=GIB)
+    assert [(gpu.used_bytes, gpu.busy) for gpu in amd_gpus(card)] == [(GIB, None)]
+
+
 def test_a_machine_without_the_kernel_driver_has_no_amd_gpu(tmp_path):
     assert amd_gpus(tmp_path) == []
 
 
 def test_nvidia_smi_rows_are_read_and_a_row_without_numbers_is_left_out():
-    text = "NVIDIA GeForce RTX 4090, 24564, 23000\nNVIDIA GB10, [N/A], [N/A]\n"
+    text = "NVIDIA GeForce RTX 4090, 24564, 23000, 1187, 62\nNVIDIA GB10, [N/A], [N/A], [N/A], 3\n"
     (gpu,) = parse_nvidia_smi(text)
+    assert (gpu.used_bytes, gpu.busy) == (1187 * 2**20, 0.62)
+    assert parse_nvidia_smi("NVIDIA A2, 15356, 15000, 10, [N/A]")[0].busy is None
     assert (gpu.name, gpu.total_bytes, gpu.free_bytes) == ("NVIDIA GeForce RTX 4090", 24564 * 2**20, 23000 * 2**20)
 
 

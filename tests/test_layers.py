@@ -14,7 +14,7 @@ MEANS = """
 budgets code_digest compare config curves extract hardware leash ledger metrics models paths progress proof prompts
 report sandbox seeds selection stages status tensorboard_log terminal verdict_cache versions
 """
-WORK = "data generation gpu loop preparation rendering training verifiers"
+WORK = "data generation loop preparation rendering training verifiers"
 LAYERS = {
     "haloforge.records": 0,
     "haloforge.errors": 0,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ import ray
 from actors.cluster import connect
 from actors.metrics import COUNTERS, GAUGES, RayMetrics
 from actors.pool import VerifierPool
+from haloforge.hardware import Gpu
 from haloforge.records import PASSED, Case, Prompt, Sample
 from haloforge.stages import Stage
 
@@ -54,7 +56,8 @@ def test_the_figures_of_a_run_arrive_at_the_metrics_port(monkeypatch):
         with metrics.during(train):
             train.take_row({"step": 9, "train_loss": 0.25})
         metrics.cycle({"cycle": 2, "kept": 12, "pass_rate": 0.75})
-        metrics.gpus("trainer-0", {"gpus": [{"gpu": 0, "use": 0.5, "memory_bytes": 2**30}]})
+        gpu = Gpu("card", "nvidia", 2**34, 2**34 - 2**30, used_bytes=2**30, busy=0.5)
+        metrics.gpus("trainer-0", {"gpus": [asdict(gpu)]})
         expected = {
             ("samples_total", "generate & verify", None): 20,
             ("tokens_total", "generate & verify", None): 500,
@@ -65,7 +68,7 @@ def test_the_figures_of_a_run_arrive_at_the_metrics_port(monkeypatch):
             ("kept", None, None): 12,
             ("pass_rate", None, None): 0.75,
             ("train_loss", None, None): 0.25,
-            ("gpu_use", None, None): 0.5,
+            ("gpu_busy", None, None): 0.5,
             ("gpu_memory_bytes", None, None): 2**30,
         }
         deadline = time.monotonic() + 60
@@ -82,8 +85,8 @@ def test_the_figures_of_a_run_arrive_at_the_metrics_port(monkeypatch):
         assert {key: values.get(key) for key in expected} == expected
         assert set(found) == {f"{name}_total" for name in COUNTERS} | set(GAUGES)
         assert {tags["run"] for rows in found.values() for tags, _ in rows} == {"test-metrics"}
-        (gpu,) = found["gpu_use"]
-        assert (gpu[0]["actor"], gpu[0]["gpu"]) == ("trainer-0", "0")
+        ((tags, _),) = found["gpu_busy"]
+        assert (tags["actor"], tags["gpu"]) == ("trainer-0", "0")
 
 
 ASK = """

@@ -30,6 +30,11 @@ def output(path: str) -> Path:
     return given if given.is_absolute() else (home() if in_job() else Path.cwd()) / given
 
 
+def shown(path: Path) -> str:
+    """As a user would type it: relative to the working directory where it lies inside."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
 def find_input(path: str, what: str) -> Path:
     """An existing input: absolute; else in the working directory; else under HALOFORGE_HOME.
 

@@ -114,12 +114,12 @@ class LiveLine(Progress):
         record = self._stage.record()
         grid = Table.grid(padding=(0, 1))
         cells: list[RenderableType] = [Text(title(record), style="bold")]
-        grid.add_column(no_wrap=True, min_width=len(title(record)))
+        grid.add_column(width=len(title(record)), no_wrap=True)
         if record["total"] and self._console.width >= WITH_BAR:
             cells.append(ProgressBar(total=record["total"], completed=record["done"], width=BAR))
-            grid.add_column(min_width=BAR)
-        cells.append(Text(counts(record)))
-        grid.add_column(no_wrap=True, overflow="ellipsis")
+            grid.add_column(width=BAR)
+        cells.append(Text(counts(record), no_wrap=True, overflow="ellipsis"))
+        grid.add_column()  # the one that gives way where the terminal is narrow
         grid.add_row(*cells)
         return grid
 

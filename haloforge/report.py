@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from haloforge import paths
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -74,9 +76,9 @@ def ending(statistics: dict[str, Any], folder: Path, finished: bool = True) -> l
     lines.append(f"run folder: {folder}")
     if finished:
         cycles = statistics["cycles"][-1]["cycle"]
-        lines.append(f"two more cycles: {program('raft')} --output {_short(folder)} --cycles {cycles + 2}")
+        lines.append(f"two more cycles: {program('raft')} --output {paths.shown(folder)} --cycles {cycles + 2}")
     if best is not None:
-        lines.append(f"curves: tensorboard --logdir {_short(folder)}")
+        lines.append(f"curves: tensorboard --logdir {paths.shown(folder)}")
     return lines
 
 
@@ -94,11 +96,6 @@ def one_line(status: dict[str, Any]) -> str:
 
 def _figure(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _short(folder: Path) -> str:
-    """Relative to the working directory where it lies inside."""
-    return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
 
 
 def _sets(statistics: dict[str, Any]) -> Sequence[str]:

@@ -57,7 +57,7 @@ class Status:
 
     def lines(self) -> list[str]:
         """The run in words: how it stands, how far the stage is, and what is in the cycle's files."""
-        said = [f"{self.folder}: {self.headline}"]
+        said = [f"{paths.shown(self.folder)}: {self.headline}"]
         if self.state != "finished":
             if stage := self.progress.get("stage"):
                 said.append(f"{title(stage)}: {counts(stage)}")
@@ -70,7 +70,7 @@ class Status:
             if (silent := time.time() - self.progress.get("updated_at", 0.0)) > SILENT_S and self.progress:
                 said.append(f"the driver has said nothing for {clock_time(silent)}")
             said.append(f"dashboard: {self.progress.get('dashboard') or 'none'}")
-        return [*said, f"log: {self.folder / LOG_FILE}"]
+        return [*said, f"log: {paths.shown(self.folder / LOG_FILE)}"]
 
 
 def read(folder: Path) -> Status:

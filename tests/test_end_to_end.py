@@ -200,7 +200,7 @@ def test_a_run_killed_at_three_moments_goes_on_without_doing_anything_twice(plac
 
 def seen_from_another_terminal(place: Path, pid: int) -> None:
     output = finish(command(place, "status", "killed", "--actors", module="haloforge.cli"))
-    assert re.search(rf"/killed: running\s\(pid {pid} on ", output), output
+    assert re.search(rf"^killed: running \(pid {pid} on .*\)$", output, re.MULTILINE), output
     assert re.search(r"cycle 1 has \d+ samples, \d+ verified", output), output
     for actor in (r"generator-0: .*healthy True.*drawn \d+", r"trainer-0: idle", r"verifier@[\d.]+-0: .*verified \d+"):
         assert re.search(actor, output), output

@@ -107,9 +107,10 @@ def on_screen(written: str) -> list[str]:
         (
             120,
             "cycle 2/3 · generate & verify ━━━━━━       verified 20/40, ETA 0:10, solved 9 (45%), drawn 22, "
-            "2.0 samples/s, 100 tokens",
+            "2.0 samples/s, 100 token…",
         ),
-        (70, "cycle 2/3 · generate & verify verified 20/40, ETA 0:10, solved 9 (45%)"),
+        (100, "cycle 2/3 · generate & verify ━━━━━━       verified 20/40, ETA 0:10, solved 9 (45%), drawn 22, 2.0 …"),
+        (70, "cycle 2/3 · generate & verify verified 20/40, ETA 0:10, solved 9 (45%…"),
     ],
 )  # fmt: skip
 def test_in_a_terminal_there_is_one_line_which_goes_when_the_stage_ends(width, line):
@@ -357,7 +358,7 @@ def test_the_command_prints_the_state_and_the_table(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shown = CliRunner().invoke(app, ["status", "run"])
     assert shown.exit_code == 0, shown.output
-    assert f"{tmp_path / 'run'}: finished" in shown.output.replace("\n", "")
+    assert shown.output.splitlines()[:2] == ["run: finished", "log: run/raft.log"]
     for cell in (c for row in report.cells(status.read(tmp_path / "run").statistics) for c in row):
         assert cell.split()[0] in shown.output
     assert "--output run --cycles 3" in shown.output

@@ -16,7 +16,7 @@ import pytest
 import ray
 
 from actors.cluster import connect
-from actors.metrics import COUNTERS, GAUGES, RayMetrics
+from actors.metrics import COUNTERS, GAUGES, TAGS, RayMetrics
 from actors.pool import VerifierPool
 from haloforge.hardware import Gpu
 from haloforge.records import PASSED, Case, Prompt, Sample
@@ -87,6 +87,17 @@ def test_the_figures_of_a_run_arrive_at_the_metrics_port(monkeypatch):
         assert {tags["run"] for rows in found.values() for tags, _ in rows} == {"test-metrics"}
         ((tags, _),) = found["gpu_busy"]
         assert (tags["actor"], tags["gpu"]) == ("trainer-0", "0")
+
+
+def test_the_documented_metrics_are_the_ones_there_are():
+    text = (Path(__file__).parent.parent / "docs/WATCHING.md").read_text()
+    documented = re.findall(r"^\| `ray_haloforge_(\w+)` \| (\w+) \| (.*?) \| (.*?) \|$", text, re.MULTILINE)
+    expected = [
+        (f"{name}_total" if kind == "counter" else name, kind, ", ".join(f"`{t}`" for t in TAGS.get(name, ())), what)
+        for kind, family in (("counter", COUNTERS), ("gauge", GAUGES))
+        for name, what in family.items()
+    ]
+    assert documented == expected
 
 
 ASK = """

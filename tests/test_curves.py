@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,13 @@ def test_after_a_resume_nothing_is_there_twice_and_nothing_is_missing(tmp_path, 
     check(path, statistics)
     check(path, run_with_curves(path))
     check(path, run_with_curves(path, FakeSampler(), num_cycles=4))
+
+
+def test_an_event_file_that_was_not_flushed_is_made_up_for(tmp_path):
+    path = tmp_path / "run"
+    run_with_curves(path, num_cycles=2)
+    shutil.rmtree(path / "cycle_2/logs")
+    check(path, run_with_curves(path, num_cycles=3))
 
 
 def test_a_run_without_curves_gets_those_of_its_finished_cycles(tmp_path):

@@ -221,7 +221,9 @@ def test_progress_json_is_whole_whenever_it_is_read(tmp_path, monkeypatch):
         file.tick()
         assert read()["stage"]["done"] == 0, "not rewritten more often than every two seconds"
         clock.now += 2
-        file.tick()
+        with (tmp_path / "progress.json").open() as opened_before:
+            file.tick()
+            assert json.load(opened_before)["stage"]["done"] == 0, "who reads while it is rewritten reads the old one"
         assert (read()["stage"]["done"], read()["dashboard"]) == (4, "http://there")
         stage.done = 5
         clock.now += 2

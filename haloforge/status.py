@@ -60,7 +60,8 @@ class Status:
         said = [f"{paths.shown(self.folder)}: {self.headline}"]
         if self.state != "finished":
             if stage := self.progress.get("stage"):
-                said.append(f"{title(stage)}: {counts(stage)}")
+                left = {} if self.state == "running" else {"eta_s": None}
+                said.append(f"{title(stage)}: {counts({**stage, **left})}")
                 said += [", ".join(f"{n} {status}" for status, n in stage["statuses"].items())] * bool(
                     stage["statuses"]
                 )

@@ -311,6 +311,7 @@ def test_status_of_a_run_that_is_cut_off_and_of_one_that_is_finished(tmp_path):
     found = status.read(tmp_path / "run")
     assert (found.state, found.cycle, found.cycles) == ("stopped", 2, 3)
     assert found.headline == "stopped in cycle 2 while in “generate & verify” (CutOff): the same command goes on"
+    assert "ETA" not in "".join(found.lines())
     counted = {n: len((tmp_path / f"run/cycle_2_{n}.jsonl").read_text().splitlines()) for n in ("samples", "verified")}
     assert found.rows == counted
     begun(tmp_path / "run")

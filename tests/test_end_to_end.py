@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,11 @@ def left(place: Path) -> list[str]:
                 continue
     kinds = ("ray", "generator", "engine", "trainer", "sft", "adapters")
     folders = [p for kind in kinds for root in ("/tmp", "/dev/shm") for p in Path(root).glob(f"haloforge-{kind}-*")]
-    return found + [str(p) for p in folders if p.stat().st_mtime > (place / "started").stat().st_mtime]
+    started = (place / "started").stat().st_mtime
+    for folder in folders:
+        with suppress(FileNotFoundError):  # it went while we looked
+            found += [str(folder)] * (folder.stat().st_mtime > started)
+    return found
 
 
 def nothing_left(place: Path, within_s: float = 20.0) -> bool:

@@ -95,6 +95,10 @@ def one_line(status: dict[str, Any]) -> str:
 
 
 def _figure(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"({', '.join(f'{name} {_figure(v)}' for name, v in value.items())})"
+    if isinstance(value, list):
+        return " ".join(map(_figure, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -368,6 +368,18 @@ def test_the_command_prints_the_state_and_the_table(tmp_path, monkeypatch):
     assert CliRunner().invoke(app, ["status", "absent"]).exit_code == 2
 
 
+def test_an_actor_says_first_what_it_is_doing_then_its_figures():
+    said = {
+        "updates": 2,
+        "doing": "train · cycle 3",
+        "last": {"step": 4, "train_loss": 0.123456},
+        "gpus": [],
+        "x": None,
+    }
+    assert report.one_line(said) == "train · cycle 3, updates 2, last (step 4, train_loss 0.1235)"
+    assert report.one_line({"doing": "idle", "gpus": [{"busy": 0.5}]}) == "idle, gpus (busy 0.5)"
+
+
 def test_the_commands_at_the_end_are_the_ones_that_go_on(tmp_path, monkeypatch):
     begun(tmp_path / "run", cycles=2)
     statistics = status.read(tmp_path / "run").statistics

@@ -55,11 +55,21 @@ def gpus_here() -> list[dict[str, Any]]:
 
 
 def describe_process(extra: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What an actor says of itself: node, pid and the digest of the code it runs."""
+    """What an actor says of itself: node, pid, the digest of the code it runs, its software and its tools."""
     import os
     import socket
 
-    from haloforge.code_digest import code_digest
+    from haloforge.verifiers.toolchain import toolchain
+    from haloforge.versions import versions
 
-    node = ray.util.get_node_ip_address()
-    return {"host": socket.gethostname(), "node": node, "pid": os.getpid(), "code": code_digest(), **(extra or {})}
+    found = versions()
+    return {
+        "host": socket.gethostname(),
+        "node": ray.util.get_node_ip_address(),
+        "pid": os.getpid(),
+        "cpus": os.cpu_count(),
+        "code": found["code"],
+        "versions": found,
+        "tools": toolchain(),
+        **(extra or {}),
+    }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +18,10 @@ import ray
 
 import actors
 import haloforge
+from actors.travel import check_size
 from haloforge import hardware, leash, paths
 from haloforge.code_digest import code_digest
+from haloforge.config import ClusterBlock
 from haloforge.errors import BadInput, RunStopped
 from haloforge.hardware import Gpu
 from haloforge.terminal import Terminated, debug_shown
@@ -25,13 +29,26 @@ from haloforge.terminal import Terminated, debug_shown
 log = logging.getLogger("haloforge")
 
 
+CONNECT_S = 10.0
+"""Seconds within which a cluster's port must answer; Ray's own wait is minutes."""
+SETTLE_S = 5.0
+"""Seconds that CPUs of actors that have just ended are waited for."""
+
+
 @dataclass(frozen=True)
 class Node:
     id: str
     ip: str
+    host: str
     cpus: int
+    """CPUs that Ray counts there."""
+    free: int
+    """Those that nothing holds."""
     gpus: int = 0
     """As Ray counts them."""
+
+    def __str__(self) -> str:
+        return f"{self.ip} ({self.host})"
 
 
 @dataclass(frozen=True)
@@ -40,21 +57,42 @@ class Cluster:
     address: str
     """Where another driver joins it."""
     dashboard: str | None
-    free_cpus: int
-    """CPUs of all nodes that nothing holds."""
     nodes: tuple[Node, ...]
     """The living nodes, the driver's first."""
 
+    @property
+    def here(self) -> Node:
+        """The driver's node."""
+        return self.nodes[0]
+
+    def node(self, asked: str | None, key: str, otherwise: Node) -> Node:
+        """The node with that address or host name; `otherwise` where none is asked for.
+
+        Raises BadInput with the nodes that there are.
+        """
+        if asked is None:
+            return otherwise
+        for node in self.nodes:
+            if asked in (node.ip, node.host, node.host.partition(".")[0]):
+                return node
+        raise BadInput(
+            f"{key} is {asked!r}, and the cluster has no such node; it has {', '.join(map(str, self.nodes))}: "
+            "set it to one of these addresses or host names, or join that machine with cluster/join.sh"
+        )
+
 
 @contextmanager
-def connect(run: str) -> Iterator[Cluster]:
-    """Use the cluster that RAY_ADDRESS names, or that this job runs in; else start a local Ray for this run.
+def connect(run: str, settings: ClusterBlock | None = None) -> Iterator[Cluster]:
+    """Use the cluster of `cluster.address`, RAY_ADDRESS or this job; else start a local Ray for this run.
 
-    A local Ray and everything in it ends with this process, also when it is killed.
-    Raises BadInput where the address cannot be reached.
+    A local Ray and everything in it ends with this process, also when it is killed. In a job the actors import
+    haloforge from the job's package or as it is installed; outside of one the driver's code is sent along.
+    Raises BadInput where the address does not answer, the token is not the cluster's, or a port is in use.
     """
+    settings = settings or ClusterBlock()
     namespace = f"haloforge-{run}"
-    joined = paths.in_job() or bool(os.environ.get("RAY_ADDRESS"))
+    address = settings.address or os.environ.get("RAY_ADDRESS")
+    joined = bool(address) or paths.in_job()
     debug = debug_shown()
     options: dict[str, Any] = {
         "namespace": namespace,
@@ -62,27 +100,29 @@ def connect(run: str) -> Iterator[Cluster]:
         "logging_level": "INFO" if debug else "ERROR",
     }
     if joined:
-        if not paths.in_job():  # in a job the package or the installed one is there already
-            options["runtime_env"] = {"py_modules": [str(Path(m.__path__[0])) for m in (haloforge, actors)]}
+        if address:
+            check_answers(address, "cluster.address" if settings.address else "RAY_ADDRESS")
+            options["address"] = address
+        if settings.dashboard_port:
+            log.info("cluster.dashboard_port has no effect: the cluster runs already")
+        if not paths.in_job():
+            options["runtime_env"] = _own_code()
     else:
         name = leash.token()
         os.environ[name] = "1"
         sessions = tempfile.mkdtemp(prefix="haloforge-ray-")
         leash.hold(name, folders=(sessions,))
         options |= {"address": "local", "include_dashboard": True, "_temp_dir": sessions}
-    try:
-        context = ray.init(**options)
-    except ConnectionError as e:
-        raise BadInput(
-            f"no Ray cluster answers at {os.environ.get('RAY_ADDRESS')!r}: {e}; unset RAY_ADDRESS or start it"
-        ) from e
+        if settings.dashboard_port:
+            check_port_free(settings.dashboard_port)
+            options["dashboard_port"] = settings.dashboard_port
+    context = _init(options, address or "the job's own cluster")
     try:
         dashboard = f"http://{context.dashboard_url}" if context.dashboard_url else None
         log.info(
             "Ray: %s; dashboard: %s", "the cluster that is running" if joined else "started here", dashboard or "none"
         )
-        address = ray.get_runtime_context().gcs_address
-        yield Cluster(namespace, address, dashboard, int(ray.available_resources().get("CPU", 0)), _nodes())
+        yield Cluster(namespace, ray.get_runtime_context().gcs_address, dashboard, _settled_nodes())
     except (asyncio.CancelledError, KeyboardInterrupt, Terminated):
         raise  # at once: the leash ends what we started, a cluster ends the actors of a driver that is gone
     except BaseException:
@@ -91,10 +131,94 @@ def connect(run: str) -> Iterator[Cluster]:
     ray.shutdown()
 
 
+def _init(options: dict[str, Any], address: str) -> Any:
+    from ray.exceptions import AuthenticationError
+
+    try:
+        return ray.init(**options)
+    except AuthenticationError as e:
+        raise BadInput(f"the cluster at {address} asks for its token, and {_first_line(e)}; {TOKEN_REMEDY}") from e
+    except (ConnectionError, RuntimeError, ValueError) as e:
+        if "uthenticat" in str(e):
+            raise BadInput(f"the cluster at {address} refuses this token; {TOKEN_REMEDY}") from e
+        raise BadInput(
+            f"cannot use the Ray cluster at {address}: {_first_line(e)}; a driver runs on one of the cluster's nodes: "
+            "join this machine with cluster/join.sh, or submit the run with cluster/submit.sh"
+        ) from e
+
+
+TOKEN_REMEDY = (
+    "copy ~/.ray/auth_token of the head node to the same place here (chmod 600), or set RAY_AUTH_TOKEN_PATH to a copy"
+)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
+def check_answers(address: str, key: str) -> None:
+    """Whether something listens at host:port. Raises BadInput; Ray itself would wait for minutes."""
+    host, found, port = address.rpartition(":")
+    if address == "auto":
+        return
+    if not found or not port.isdigit() or "/" in host:
+        raise BadInput(f"{key} is {address!r}; wanted is host:port of the head node's Ray, such as 10.0.0.1:6379")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S):
+            pass
+    except OSError as e:
+        raise BadInput(
+            f"no Ray cluster answers at {address} ({key}): {e.strerror or e}; start it there (cluster/head.sh), open "
+            f"port {port} in its firewall, or unset {key} to run on this machine alone"
+        ) from e
+
+
+def check_port_free(port: int) -> None:
+    """Raises BadInput where something listens on the dashboard's port already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as e:
+            raise BadInput(
+                f"cluster.dashboard_port {port} cannot be used: {e.strerror}; choose another port, or unset it"
+            ) from e
+
+
+def _own_code() -> dict[str, Any]:
+    """The runtime environment that carries this driver's haloforge and actors to every node."""
+    folders = [str(Path(module.__path__[0])) for module in (haloforge, actors)]
+    check_size([Path(folder) for folder in folders], excludes=CACHES)
+    return {"py_modules": folders, "excludes": CACHES}
+
+
+CACHES = ["__pycache__", "*.pyc"]
+
+
+def _settled_nodes() -> tuple[Node, ...]:
+    """The living nodes, once the CPUs of actors that have just ended are free again."""
+    deadline = time.monotonic() + SETTLE_S
+    nodes = _nodes()
+    while any(node.free < node.cpus for node in nodes) and time.monotonic() < deadline:
+        time.sleep(0.2)
+        nodes = _nodes()
+    return nodes
+
+
 def _nodes() -> tuple[Node, ...]:
+    from ray._private.state import available_resources_per_node
+
     here = ray.get_runtime_context().get_node_id()
+    free = available_resources_per_node()
     nodes = [
-        Node(n["NodeID"], n["NodeManagerAddress"], *(int(n["Resources"].get(kind, 0)) for kind in ("CPU", "GPU")))
+        Node(
+            id=n["NodeID"],
+            ip=n["NodeManagerAddress"],
+            host=n["NodeManagerHostname"],
+            cpus=int(n["Resources"].get("CPU", 0)),
+            free=int(free.get(n["NodeID"], {}).get("CPU", 0)),
+            gpus=int(n["Resources"].get("GPU", 0)),
+        )
         for n in ray.nodes()
         if n["Alive"]
     ]
@@ -126,5 +250,6 @@ def check_code(actor: str, described: dict[str, Any]) -> None:
     if described["code"] != code_digest():
         raise RunStopped(
             f"{actor} on {described['host']} ({described['node']}) runs haloforge code {described['code'][:12]}, this "
-            f"driver {code_digest()[:12]}: install the same version on every node"
+            f"driver {code_digest()[:12]}: install the same version on every node (cluster/join.sh there), or submit "
+            "with --working-dir, which carries the code along"
         )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from actors.cluster import Cluster, gpus_of, on_node
+from actors.base_models import bring
+from actors.cluster import Cluster, Node, gpus_of, on_node
 from actors.generator import RaySampler
-from actors.placement import CpuPlan, plan_cpus, spread
+from actors.placement import CpuPlan, plan_cpus
 from actors.pool import VerifierPool
+from actors.survey import check_packages, survey
 from actors.trainer import RayLearner
 from haloforge import budgets, models
 from haloforge.budgets import ALONE, GpuPlan, Need, plan_gpus
@@ -20,8 +23,10 @@ from haloforge.generation.settings import DTYPE_BYTES, EngineSettings
 from haloforge.hardware import GIB
 from haloforge.models import StartPoint
 from haloforge.preparation import DEFAULT_CONTEXT, verifier_arguments
+from haloforge.records import Prompt
 from haloforge.training.learner import LearnerSettings
 from haloforge.training.plan import UpdatePlan
+from haloforge.verifiers import languages_of
 
 log = logging.getLogger("haloforge")
 
@@ -31,24 +36,51 @@ NO_GPU = {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": ""}
 
 @dataclass(frozen=True)
 class Plan:
-    """A run's share of the cluster."""
+    """A run's share of the cluster: which node each part is on, and with what."""
 
+    generator: Node
+    trainer: Node
+    verifiers: tuple[Node, ...]
     cpus: CpuPlan
     gpus: GpuPlan
+    nodes: dict[str, dict[str, Any]]
+    """What each node said of itself, by address, for versions.json."""
 
 
-def plan(cluster: Cluster, config: RaftConfig, model_dir: str) -> Plan:
-    """The run's share of the cluster's CPUs and GPUs; raises BadInput where they do not suffice."""
-    here = cluster.nodes[0]
+async def plan(cluster: Cluster, config: RaftConfig, model_dir: str, prompts: Iterable[Prompt]) -> Plan:
+    """Ask every node what it has, and share out CPUs and GPUs.
+
+    Raises BadInput where they do not suffice, or a node that the config names is absent or lacks a package.
+    """
+    placement = config.placement
+    usual = cluster.here
+    if placement.mode != "cpu" and not usual.gpus:
+        usual = next((node for node in cluster.nodes if node.gpus), usual)
+    generator = cluster.node(placement.generator_node, "placement.generator_node", usual)
+    trainer = cluster.node(placement.trainer_node, "placement.trainer_node", generator)
+    found = await survey(cluster, config.verifier.type, verifier_arguments(config), languages_of(prompts))
+    for role, node in (("generator", generator), ("trainer", trainer)):
+        check_packages(role, next(one for one in found if one.node is node))
     gpus = GpuPlan("cpu")
-    if config.placement.mode != "cpu":
-        found = gpus_of(here)
-        wanted = need(config, model_dir) if found else Need(0, 0, 0, 0)
-        gpus = plan_gpus(config.placement, config.generation.kv_cache_gib, found, None, wanted)
-    threads = config.generation.threads or (None if gpus.mode == "cpu" else 1)
-    cpus = plan_cpus(cluster.free_cpus, here.cpus, threads, config.verifiers.count)
-    log.info("placement: %s; CPUs: generator %d, verifiers %d", gpus.describe(), cpus.generator_threads, cpus.verifiers)
-    return Plan(cpus, gpus)
+    if placement.mode != "cpu":
+        engine_gpus, trainer_gpus = gpus_of(generator), None if trainer is generator else gpus_of(trainer)
+        wanted = need(config, model_dir) if engine_gpus else Need(0, 0, 0, 0)
+        gpus = plan_gpus(placement, config.generation.kv_cache_gib, engine_gpus, trainer_gpus, wanted)
+    cpus = plan_cpus(
+        [node.free for node in cluster.nodes],
+        [not one.lacks for one in found],
+        cluster.nodes.index(generator),
+        trainer.cpus,
+        config.generation.threads or (None if gpus.mode == "cpu" else 1),
+        config.verifiers.count,
+    )
+    places = tuple(cluster.nodes[i] for i in cpus.places)
+    log.info("placement: %s", gpus.describe())
+    log.info("generator on %s with %d CPUs, trainer on %s", generator, cpus.generator_threads, trainer)
+    for node in cluster.nodes:
+        log.info("verifiers on %s: %d", node, places.count(node))
+    said = {one.node.ip: {k: one.says[k] for k in ("host", "cpus", "tools", "versions")} for one in found if one.says}
+    return Plan(generator, trainer, places, cpus, gpus, said)
 
 
 def need(config: RaftConfig, model_dir: str) -> Need:
@@ -73,25 +105,22 @@ def longest(config: RaftConfig, model_dir: str) -> int:
 async def crew(
     cluster: Cluster, config: RaftConfig, start: StartPoint, plan: Plan
 ) -> AsyncIterator[tuple[RaySampler, VerifierPool, RayLearner]]:
-    """Start generator, verifiers and trainer, wait until all are ready, and close them afterwards.
-
-    Generator and trainer run on the driver's node, verifiers wherever a CPU is left.
-    """
-    cpus, gpus = plan.cpus, plan.gpus
-    here = on_node(cluster.nodes[0])
+    """Start generator, verifiers and trainer where they belong, wait until all are ready, and close them afterwards."""
+    bases = {node: await bring(cluster, node, start.base_dir) for node in {plan.generator, plan.trainer}}
     env = environment(config)
     sampler = RaySampler(
-        engine_settings(config, start, plan), cpus.generator_threads, {**here, "num_gpus": gpus.engine_gpus}, env
-    )
-    learner = RayLearner(
-        learner_settings(config, start.base_dir, plan),
-        update_plan(config),
-        {**here, "num_gpus": gpus.trainer_gpus},
+        replace(engine_settings(config, start, plan), model_dir=bases[plan.generator]),
+        plan.cpus.generator_threads,
+        {**on_node(plan.generator), "num_gpus": plan.gpus.engine_gpus},
         env,
     )
-    free = [n.cpus - (cpus.generator_threads if n is cluster.nodes[0] else 0) for n in cluster.nodes]
-    places = [cluster.nodes[i] for i in spread(cpus.verifiers, free)]
-    judge = VerifierPool(places, config.verifier.type, verifier_arguments(config))
+    learner = RayLearner(
+        replace(learner_settings(config, start.base_dir, plan), model_dir=bases[plan.trainer]),
+        update_plan(config),
+        {**on_node(plan.trainer), "num_gpus": plan.gpus.trainer_gpus},
+        env,
+    )
+    judge = VerifierPool(plan.verifiers, config.verifier.type, verifier_arguments(config))
     _, _, verifiers = await asyncio.gather(sampler.start(), learner.start(), judge.start())
     log.info("ready: engine, trainer, %d verifiers (sandbox level %s)", len(verifiers), verifiers[0]["level"])
     yield sampler, judge, learner
@@ -131,6 +160,7 @@ def engine_settings(config: RaftConfig, start: StartPoint, plan: Plan) -> Engine
 def learner_settings(config: RaftConfig, base: str, plan: Plan) -> LearnerSettings:
     return LearnerSettings(
         model_dir=base,
+        base_name=base,
         method="lora",
         lora_r=config.lora.r,
         lora_alpha=config.lora.alpha,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,13 @@ Piece = tuple[str, bytes]
 
 def read_folder(folder: Path) -> Iterator[Piece]:
     """Every file of a folder in pieces of at most CHUNK_BYTES; an empty file is one empty piece."""
-    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
-        name = str(file.relative_to(folder))
-        with file.open("rb") as stream:
+    yield from read_files(folder, sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()))
+
+
+def read_files(folder: Path, names: Iterable[str]) -> Iterator[Piece]:
+    """The named files of a folder, in such pieces."""
+    for name in names:
+        with (folder / name).open("rb") as stream:
             piece = stream.read(CHUNK_BYTES)
             yield name, piece
             while piece := stream.read(CHUNK_BYTES):

@@ -16,31 +16,53 @@ from haloforge.errors import BadInput
 @dataclass(frozen=True)
 class CpuPlan:
     generator_threads: int
-    verifiers: int
+    places: tuple[int, ...]
+    """Of each verifier: the index of its node."""
     trainer_threads: int
     """The trainer runs alone, so it may use every core of its node."""
 
+    @property
+    def verifiers(self) -> int:
+        return len(self.places)
 
-def plan_cpus(cluster_cpus: int, node_cpus: int, threads: int | None, verifiers: int | None) -> CpuPlan:
-    """Share out the cluster's CPUs; what the user asked for is obeyed or refused, never trimmed.
 
-    Args: cluster_cpus: free CPUs of all nodes. node_cpus: those of the generator's node.
-    Raises BadInput where the sum does not fit, with what to change.
+def plan_cpus(
+    free: Sequence[int],
+    able: Sequence[bool],
+    generator: int,
+    trainer_cpus: int,
+    threads: int | None,
+    verifiers: int | None,
+) -> CpuPlan:
+    """Share out the CPUs of every node; what the user asked for is obeyed or refused, never trimmed.
+
+    Args: free: CPUs per node that nothing holds. able: whether a node can verify. generator: index of its node.
+    trainer_cpus: all CPUs of the trainer's node. threads, verifiers: as typed; None: what is left.
+    Raises BadInput where a node's sum does not fit, with what to change.
     """
-    if cluster_cpus < 2:
+    here = free[generator]
+    elsewhere = sum(n for i, n in enumerate(free) if able[i] and i != generator)
+    if threads is None:
+        kept = max(1, (verifiers or 1) - elsewhere) if able[generator] else 0
+        threads = max(1, min(8, here - kept))
+    room = [n if able[i] else 0 for i, n in enumerate(free)]
+    if able[generator]:
+        room[generator] = max(0, here - threads)
+    count = sum(room) if verifiers is None else verifiers
+    stand = f"Ray has {', '.join(map(str, free))} free CPUs on its nodes, {here} of them on the generator's"
+    if able.count(False):
+        stand += f", and verifiers can run on {able.count(True)} of {len(free)} nodes"
+    if sum(free) < 2 or here < 1:
         raise BadInput(
-            f"haloforge needs 2 CPUs (one for the generator, one for a verifier); Ray has {cluster_cpus}: "
-            "start Ray with --num-cpus=2 or more, or use a machine that has them"
+            f"haloforge needs 2 CPUs (one for the generator, one for a verifier); {stand}: start Ray with --num-cpus=2 "
+            "or more, set placement.generator_node to a node that has them, or wait until they are free"
         )
-    asked = threads if threads is not None else max(1, min(8, node_cpus - (verifiers or 1)))
-    count = verifiers if verifiers is not None else cluster_cpus - asked
-    if asked > node_cpus or count < 1 or asked + count > cluster_cpus:
+    if threads > here or count < 1 or count > sum(room):
         raise BadInput(
-            f"this asks {asked} CPUs for the generator and {max(count, 1)} for verifiers; the cluster has "
-            f"{cluster_cpus} free, the generator's node {node_cpus}: lower generation.threads or "
-            "verifiers.count"
+            f"this asks {threads} CPUs for the generator and {max(count, 1)} for verifiers; {stand}: lower "
+            "generation.threads or verifiers.count"
         )
-    return CpuPlan(generator_threads=asked, verifiers=count, trainer_threads=node_cpus)
+    return CpuPlan(threads, tuple(spread(count, room)), trainer_cpus)
 
 
 def spread(count: int, free: Sequence[int]) -> list[int]:

@@ -14,8 +14,9 @@ from typing import Any, Literal, TypeVar
 
 import ray
 
+from actors.base_models import bring
 from actors.calls import WATCHING, answer, describe_process, gpus_here
-from actors.cluster import check_code
+from actors.cluster import Cluster, Node, check_code, on_node
 from actors.folders import Arriving, Piece, pull, push, read_folder
 from haloforge import leash
 from haloforge.loop import REPORT
@@ -121,6 +122,9 @@ class SftActor:
     def __repr__(self) -> str:
         return SFT_NAME
 
+    def describe(self) -> dict[str, Any]:
+        return describe_process()
+
     def train(self, job: SftJob) -> SftReport:
         return job.run(self._scratch, self._log.append)
 
@@ -147,11 +151,22 @@ def _environment(settings: LearnerSettings, env: Mapping[str, str] | None = None
     return {"env_vars": {**variables, **(env or {})}}
 
 
-async def train_in_actor(job: SftJob, into: Path, on_log: Callable[[LogRow], None]) -> SftReport:
-    """Run an SFT on a node of the cluster and bring its model to `into`; log rows arrive while it runs."""
+async def train_in_actor(
+    cluster: Cluster, node: Node, job: SftJob, into: Path, on_log: Callable[[LogRow], None]
+) -> SftReport:
+    """Run an SFT on that node, to which its model is brought, and its result to `into`; log rows arrive meanwhile."""
     name = SFT_NAME
-    options = {"name": name, "num_cpus": 0, "max_concurrency": 2, "runtime_env": _environment(job.settings)}
+    base = job.settings.model_dir
+    job = replace(job, settings=replace(job.settings, model_dir=await bring(cluster, node, base), base_name=base))
+    options = {
+        **on_node(node),
+        "name": name,
+        "num_cpus": 0,
+        "max_concurrency": 2,
+        "runtime_env": _environment(job.settings),
+    }
     actor = ray.remote(SftActor).options(**options).remote()
+    check_code(name, await answer(actor.describe.options(name="describe").remote(), name))
     training = answer(actor.train.options(name="sft").remote(job), name)
     report: SftReport = await _followed(training, actor, name, on_log)
     fetch = actor.read_folder.options(num_returns="streaming", name="fetch model")

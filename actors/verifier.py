@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,7 @@ from haloforge.verifiers import Verifier, get_verifier
 class VerifierActor:
     def __init__(self, kind: str, arguments: dict[str, Any], slot: int, name: str) -> None:
         self._kind, self._arguments, self._name = kind, {"max_workers": 1, **arguments, "slot": slot}, name
+        self._node = ray.util.get_node_ip_address()
         self._verified = 0
         self._busy_s = 0.0
         self._now: tuple[str, float] | None = None
@@ -39,6 +41,7 @@ class VerifierActor:
             result = self._verifier.verify(sample.text, prompt)
         finally:
             self._now = None
+        result = replace(result, metadata={**result.metadata, "node": self._node})
         seconds = time.monotonic() - start
         self._verified += 1
         self._busy_s += seconds

@@ -67,8 +67,8 @@ async def measure(rounds: int, prompts: int) -> None:
     config = schema.load(RaftConfig, paths.find_config("demo.yaml"))
     prepared = prepare(config)
     with tempfile.TemporaryDirectory() as scratch, connect("bench") as cluster:
-        share = plan(cluster, config, prepared.model_dir)
-        start = await practice_base(prepared, share.cpus, Progress())
+        share = await plan(cluster, config, prepared.model_dir, prepared.every_prompt)
+        start = await practice_base(prepared, cluster, share, Progress())
         async with crew(cluster, config, start, share) as (sampler, judge, learner):
             chosen = dict(islice(prepared.prompts.items(), prompts))
             times: dict[str, list[float]] = {"generate": [], "verify": [], "both": []}

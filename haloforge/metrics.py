@@ -36,6 +36,7 @@ def summary(judged: Sequence[Judged], prompts: Mapping[str, Prompt]) -> dict[str
         "pass_rate": ratio(len(good), len(decided)),
         "compile_rate": ratio(sum(j.result.status in BUILT for j in decided), len(decided)),
         "statuses": dict(sorted(Counter(j.result.status for j in judged).items())),
+        "verified_by": verified_by(judged),
         "levels": dict(sorted(Counter(j.result.level for j in judged if j.result.level).items())),
         "finish_reasons": dict(sorted(Counter(j.sample.finish_reason for j in judged).items())),
         "prompts_solved": len({j.sample.prompt_id for j in good}),
@@ -43,6 +44,12 @@ def summary(judged: Sequence[Judged], prompts: Mapping[str, Prompt]) -> dict[str
         "timeout_share": ratio(lost, cpu),
         "tokens": sum(len(j.sample.token_ids) for j in judged),
     }
+
+
+def verified_by(judged: Sequence[Judged]) -> dict[str, int]:
+    """Node → samples that were verified there; those whose verdict was known already are left out."""
+    nodes = (j.result.metadata.get("node") for j in judged if not j.result.cached)
+    return dict(sorted(Counter(node for node in nodes if node).items()))
 
 
 def evaluation(judged: Sequence[Judged], prompts: Mapping[str, Prompt]) -> dict[str, Any]:

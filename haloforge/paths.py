@@ -48,6 +48,11 @@ def find_input(path: str, what: str) -> Path:
     raise BadInput(f"{what} {path!r} not found; looked at {', '.join(map(str, tried))}")
 
 
+def cached_model(digest: str) -> Path:
+    """Where this node keeps a model that came from elsewhere, by its digest (haloforge.models.fingerprint)."""
+    return home() / "cache" / "models" / digest
+
+
 def find_config(path: str) -> Path:
     """A config file: an input, else one of those that come with haloforge (`demo.yaml`, `configs/demo.yaml`)."""
     try:

@@ -56,6 +56,11 @@ class Prepared:
         return self.start.base_dir
 
     @property
+    def every_prompt(self) -> list[Prompt]:
+        """Those trained on and those held out."""
+        return [*self.prompts.values(), *(p for group in self.held_out.values() for p in group.values())]
+
+    @property
     def start_digest(self) -> str:
         """What the run starts from: the practice base's recipe, or the model's and adapter's files."""
         if self.start is None:
@@ -98,8 +103,6 @@ def prepare(config: RaftConfig) -> Prepared:
     prompts = trained
     if not prompts:
         raise BadInput("no prompts are left to train on once the held-out ones are taken away; add prompts")
-    every = [*prompts.values(), *(p for group in held_out.values() for p in group.values())]
-    check_ready(config.verifier.type, verifier_arguments(config), every)
     start = None
     if not config.start_point.startswith(paths.BUILTIN):
         base = config.model.name if config.sft_checkpoint and config.model.name else None
@@ -108,7 +111,8 @@ def prepare(config: RaftConfig) -> Prepared:
         )
     control_of = paths.find_input(config.raft.control_of, "run") if config.raft.control_of else None
     prepared = Prepared(paths.output(config.output_dir), prompts, held_out, practice, start, control_of)
-    check_lengths(config, prepared.model_dir, every)
+    check_ready(config.verifier.type, verifier_arguments(config), prepared.every_prompt)
+    check_lengths(config, prepared.model_dir, prepared.every_prompt)
     return prepared
 
 

@@ -24,7 +24,8 @@ from haloforge.stages import Progress, Several, Stage
 from haloforge.terminal import errors_shown, show, terminable
 
 if TYPE_CHECKING:
-    from actors.placement import CpuPlan
+    from actors.cluster import Cluster
+    from actors.crew import Plan
     from haloforge.models import StartPoint
     from haloforge.preparation import Prepared
 
@@ -154,13 +155,13 @@ def check_identity(folder: RunFolder, config: RaftConfig, prepared: Prepared) ->
         )
 
 
-def record_identity(folder: RunFolder, config: RaftConfig, prepared: Prepared) -> None:
+def record_identity(folder: RunFolder, config: RaftConfig, prepared: Prepared, nodes: dict[str, Any]) -> None:
     """Write what this run is; only once it really starts, so that a refused setting is not taken up again."""
     from haloforge.versions import versions
 
     folder.statistics["run"] |= {"identity": identity(config, prepared), "name": folder.path.name}
     folder.write_config(config.model_dump(mode="json"))
-    folder.write_json("versions.json", versions())
+    folder.write_json("versions.json", {**versions(), "nodes": nodes})
     folder.save()
 
 
@@ -173,18 +174,19 @@ async def drive(config: RaftConfig, prepared: Prepared, folder: RunFolder, quiet
 
     file = ProgressFile(folder.path)
     shown = Several(file, *seen_by_a_person(quiet), Curves(folder.path))
-    with told(shown), connect(folder.path.name) as cluster, terminable():  # after Ray, which sets handlers of its own
+    joined = connect(folder.path.name, config.cluster)
+    with told(shown), joined as cluster, terminable():  # after Ray, which sets handlers of its own
         file.facts |= {"dashboard": cluster.dashboard, "ray_address": cluster.address, "namespace": cluster.namespace}
         metrics = RayMetrics(folder.path.name)
         progress = Several(metrics, shown)
         async with ticking(progress), AsyncExitStack() as open_until_end:
-            share = plan(cluster, config, prepared.model_dir)
-            start = prepared.start or await practice_base(prepared, share.cpus, progress)
+            share = await plan(cluster, config, prepared.model_dir, prepared.every_prompt)
+            start = prepared.start or await practice_base(prepared, cluster, share, progress)
             folder.statistics["run"]["base"] = start.base_dir
             adapter = Path(start.adapter_dir) if start.adapter_dir else None
             with progress.during(Stage("start engine, trainer and verifiers")):
                 ports = await open_until_end.enter_async_context(crew(cluster, config, start, share))
-            record_identity(folder, config, prepared)
+            record_identity(folder, config, prepared, share.nodes)
             watched = {"generator-0": ports[0].status, "trainer-0": ports[2].status}
             await open_until_end.enter_async_context(gpus_watched(metrics, watched))
             held_out, control_of = prepared.held_out, prepared.control_of
@@ -192,7 +194,7 @@ async def drive(config: RaftConfig, prepared: Prepared, folder: RunFolder, quiet
             await run_raft(run)
 
 
-async def practice_base(prepared: Prepared, cpus: CpuPlan, progress: Progress) -> StartPoint:
+async def practice_base(prepared: Prepared, cluster: Cluster, share: Plan, progress: Progress) -> StartPoint:
     """The demo's own base, trained by the SFT stage on first use."""
     from actors.trainer import train_in_actor
     from haloforge.models import StartPoint
@@ -201,9 +203,9 @@ async def practice_base(prepared: Prepared, cpus: CpuPlan, progress: Progress) -
     assert practice is not None
     if not practice.is_built():
         log.info("training the practice base from random weights (once; it is kept in %s)", practice.folder)
-        job = practice.sft_job(cpus.trainer_threads)
+        job = practice.sft_job(share.trainer.cpus)
         with progress.during(Stage("build the practice base", unit="steps", total=practice.recipe.steps)) as stage:
-            report = await train_in_actor(job, practice.base, stage.take_row)
+            report = await train_in_actor(cluster, share.trainer, job, practice.base, stage.take_row)
         log.info("practice base: %d steps in %.0f s", report.update.optimizer_steps, report.update.seconds)
     return StartPoint(str(practice.base))
 

@@ -119,8 +119,9 @@ async def drive(config: SftConfig, base: Path, rows: list[Any], output: Path) ->
             metrics.flush()
             log.info("step %d: %s", row["step"], ", ".join(f"{k} {v:.4g}" for k, v in row.items() if k != "step"))
 
-        with connect(output.name), terminable():
-            report = await train_in_actor(job, output / "final_model", on_log)
+        with connect(output.name, config.cluster) as cluster, terminable():
+            node = cluster.node(config.placement.trainer_node, "placement.trainer_node", cluster.here)
+            report = await train_in_actor(cluster, node, job, output / "final_model", on_log)
     if report.too_long:
         log.warning("%d rows are longer than %d tokens and were left out", report.too_long, config.data.max_seq_length)
 

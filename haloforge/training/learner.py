@@ -43,6 +43,8 @@ class LearnerSettings:
     """What is loaded, and how. `lora_*` counts only where an adapter is started afresh."""
 
     model_dir: str
+    base_name: str | None = None
+    """The base's path as adapters record it, where the model is loaded from a copy; None: model_dir."""
     method: Literal["lora", "full"] = "lora"
     lora_r: int = 16
     lora_alpha: float = 32
@@ -172,10 +174,13 @@ class Learner:
         self._previous = before
 
     def save(self, out_dir: str | Path) -> None:
-        """Write what is there now, untrained, as `update` would."""
-        write = write_adapter if self.settings.method == "lora" else write_model
+        """Write what is there now: a plain adapter (lora) or a full model, whole or not at all."""
+        s = self.settings
         with written_aside(Path(out_dir)) as folder:
-            write(self._model, folder, self.settings.model_dir, self.settings.dtype)
+            if s.method == "lora":
+                write_adapter(self._model, folder, s.base_name or s.model_dir, s.dtype)
+            else:
+                write_model(self._model, folder, s.model_dir, s.dtype)
 
     def adapter_tensors(self) -> dict[str, torch.Tensor]:
         """The current adapter as PEFT names and stores it: float32 CPU copies."""
@@ -239,9 +244,7 @@ class Learner:
         weight_change = self._change_since(before)
         if self.settings.method == "lora":
             self._previous = before
-        write = write_adapter if self.settings.method == "lora" else write_model
-        with written_aside(Path(out_dir)) as folder:
-            write(self._model, folder, self.settings.model_dir, self.settings.dtype)
+        self.save(out_dir)
         return UpdateReport(
             optimizer_steps=steps.steps,
             epochs=steps.epochs,

@@ -48,15 +48,25 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
     """
     verifier = get_verifier(type, **args)
     if isinstance(verifier, ProgramVerifier):
-        languages = set()
+        prompts = list(prompts)
         for prompt in prompts:
             if verifier.cases(prompt) is None:
                 raise BadInput(f"verifier {type} needs test cases, and prompt {prompt.id!r} has none; give it tests")
-            named = (prompt.language or "any").lower()
-            languages |= {"c", "cpp"} if named == "any" else {extract.known_language(named) or named}
-        verifier.prepare(sorted(languages))
+        verifier.prepare(languages_of(prompts))
     else:
         verifier.prepare()
 
 
-__all__ = ["VERIFIERS", "ExecutionVerifier", "GCCVerifier", "Verifier", "VerifyResult", "check_ready", "get_verifier"]
+def languages_of(prompts: Iterable[Prompt]) -> list[str]:
+    """The languages that answers to these prompts may have; C and C++ where a prompt names none."""
+    found: set[str] = set()
+    for prompt in prompts:
+        named = (prompt.language or "any").lower()
+        found |= {"c", "cpp"} if named == "any" else {extract.known_language(named) or named}
+    return sorted(found)
+
+
+__all__ = [
+    "VERIFIERS", "ExecutionVerifier", "GCCVerifier", "Verifier", "VerifyResult", "check_ready", "get_verifier",
+    "languages_of",
+]  # fmt: skip

@@ -29,8 +29,8 @@ _INIT = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN); print('up
 _MOUNTS = """
 set -eu
 mount -t tmpfs own {own}
-mkdir {own}/packages {own}/python {own}/haloforge
-mount --bind -o ro {packages} {own}/packages
+mkdir {own}/site-packages {own}/python {own}/haloforge
+mount --bind -o ro {packages} {own}/site-packages
 mount --bind -o ro {prefix} {own}/python
 tar -C {root} -c {files} | tar -C {own}/haloforge -x
 printf '127.0.0.1 localhost\\n{hosts}' > {own}/hosts
@@ -44,7 +44,7 @@ mount --bind {own}/python {prefix}
 hostname {name}
 ip link set lo up
 {base_python} -m venv --without-pip {home}/venv
-echo {own}/packages > "$(echo {home}/venv/lib/python*/site-packages)/packages.pth"
+echo {own}/site-packages > "$(echo {home}/venv/lib/python*/site-packages)/packages.pth"
 """
 
 

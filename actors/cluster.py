@@ -100,8 +100,10 @@ def connect(run: str, settings: ClusterBlock | None = None) -> Iterator[Cluster]
         "logging_level": "INFO" if debug else "ERROR",
     }
     if joined:
+        use_token()
         if address:
             check_answers(address, "cluster.address" if settings.address else "RAY_ADDRESS")
+            check_joined(address)
             options["address"] = address
         if settings.dashboard_port:
             log.info("cluster.dashboard_port has no effect: the cluster runs already")
@@ -132,19 +134,21 @@ def connect(run: str, settings: ClusterBlock | None = None) -> Iterator[Cluster]
 
 
 def _init(options: dict[str, Any], address: str) -> Any:
-    from ray.exceptions import AuthenticationError
-
     try:
         return ray.init(**options)
-    except AuthenticationError as e:
-        raise BadInput(f"the cluster at {address} asks for its token, and {_first_line(e)}; {TOKEN_REMEDY}") from e
     except (ConnectionError, RuntimeError, ValueError) as e:
-        if "uthenticat" in str(e):
-            raise BadInput(f"the cluster at {address} refuses this token; {TOKEN_REMEDY}") from e
         raise BadInput(
             f"cannot use the Ray cluster at {address}: {_first_line(e)}; a driver runs on one of the cluster's nodes: "
             "join this machine with cluster/join.sh, or submit the run with cluster/submit.sh"
         ) from e
+
+
+def use_token() -> None:
+    """Speak to the cluster with this user's token where there is one; ray.init itself looks for it too late."""
+    from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
+
+    logging.getLogger("ray._private.authentication.authentication_token_setup").setLevel(logging.ERROR)
+    maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
 
 
 TOKEN_REMEDY = (
@@ -157,20 +161,67 @@ def _first_line(error: BaseException) -> str:
 
 
 def check_answers(address: str, key: str) -> None:
-    """Whether something listens at host:port. Raises BadInput; Ray itself would wait for minutes."""
+    """Whether Ray's own port is at host:port. Raises BadInput; ray.init itself would wait for minutes."""
     host, found, port = address.rpartition(":")
     if address == "auto":
         return
     if not found or not port.isdigit() or "/" in host:
         raise BadInput(f"{key} is {address!r}; wanted is host:port of the head node's Ray, such as 10.0.0.1:6379")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S):
-            pass
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_S) as connection:
+            connection.sendall(HTTP2_HELLO)
+            answer = connection.recv(9)
     except OSError as e:
         raise BadInput(
             f"no Ray cluster answers at {address} ({key}): {e.strerror or e}; start it there (cluster/head.sh), open "
             f"port {port} in its firewall, or unset {key} to run on this machine alone"
         ) from e
+    if answer[3:4] != HTTP2_SETTINGS and os.environ.get("RAY_USE_TLS") != "1":
+        raise BadInput(
+            f"what listens at {address} ({key}) is not Ray's own port: wanted is the one that cluster/head.sh prints "
+            "for joining (6379 unless chosen), not the dashboard's"
+        )
+
+
+HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""What a gRPC client says first; a server answers with its own SETTINGS frame, before any token is looked at."""
+HTTP2_SETTINGS = b"\x04"
+
+
+def head_client(address: str) -> Any:
+    """A client of the head's own service at host:port. Raises BadInput where our token is not the cluster's."""
+    # No public call speaks to a head before this machine has joined it; ray is pinned.
+    from ray._raylet import GcsClient  # type: ignore[attr-defined, unused-ignore]
+    from ray.exceptions import RayError
+
+    try:
+        return GcsClient(address=address)
+    except (RayError, RuntimeError) as e:
+        if "uthentic" in f"{type(e).__name__} {e}":
+            raise BadInput(f"the cluster at {address} refuses this machine's token; {TOKEN_REMEDY}") from e
+        raise BadInput(f"the Ray at {address} does not answer: {_first_line(e)}") from e
+
+
+def check_joined(address: str) -> None:
+    """Raises BadInput where this machine is none of the cluster's nodes: a driver needs Ray beside it."""
+    if address == "auto":
+        return
+    nodes = head_client(address).get_all_node_info(timeout=CONNECT_S).values()
+    addresses = sorted({node.node_manager_address for node in nodes if node.state == 0})
+    if not any(map(_is_ours, addresses)):
+        raise BadInput(
+            f"this machine is none of the nodes of the cluster at {address} ({', '.join(addresses)}): join it with "
+            "cluster/join.sh, or submit the run with cluster/submit.sh"
+        )
+
+
+def _is_ours(address: str) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
 
 
 def check_port_free(port: int) -> None:

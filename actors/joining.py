@@ -14,21 +14,15 @@ def head_versions(address: str) -> dict[str, str]:
 
     Raises BadInput where the token is not the head's, or what listens there is no Ray.
     """
-    # No public call tells this before a node has joined; ray is pinned.
     from ray._common.usage.usage_lib import get_cluster_metadata
-    from ray._raylet import GcsClient
-    from ray.exceptions import AuthenticationError, RayError
 
-    from actors.cluster import TOKEN_REMEDY
+    from actors.cluster import check_answers, head_client, use_token
 
-    try:
-        client = GcsClient(address=address)
-        metadata = get_cluster_metadata(client)
-        nodes = client.get_all_node_info(timeout=10).values()
-    except AuthenticationError as e:
-        raise BadInput(f"the head at {address} refuses this machine's token; {TOKEN_REMEDY}") from e
-    except (RayError, RuntimeError) as e:
-        raise BadInput(f"what listens at {address} does not answer as Ray's head: {e}") from e
+    use_token()
+    check_answers(address, "ADDRESS")
+    client = head_client(address)
+    metadata = get_cluster_metadata(client)
+    nodes = client.get_all_node_info(timeout=10).values()
     labels = next((dict(node.labels) for node in nodes if node.is_head_node), {})
     found = {"ray": metadata["ray_version"], "python": metadata["python_version"]}
     return found | ({"haloforge": labels["haloforge"]} if labels.get("haloforge") else {})

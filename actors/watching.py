@@ -7,6 +7,7 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayError
 
+from actors.cluster import use_token
 from haloforge.errors import BadInput
 
 ANSWER_S = 10.0
@@ -17,6 +18,7 @@ def statuses(address: str, namespace: str) -> dict[str, dict[str, Any]]:
 
     Raises BadInput where no Ray answers at the address.
     """
+    use_token()
     try:
         ray.init(address=address, namespace=namespace, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, RayError) as e:

@@ -50,6 +50,7 @@ runs() { [ -n "$2" ] && [ "$(start_of "$1")" = "$2" ] && ! grep -q '^State:.Z' "
 # descendants PID: "pid start-time" lines of all processes below it.
 descendants() {
   local child
+  # shellcheck disable=SC2013 # the file is one line of words
   for child in $(cat "/proc/$1/task/"*/children 2>/dev/null); do
     echo "$child $(start_of "$child")"
     descendants "$child"
@@ -83,6 +84,7 @@ start_ray() {
 
 # What every node of ours gives: ports that a firewall can name, and a fixed object store, because on an APU the
 # default share of memory would be taken from the model. Options that are typed come later and win.
+# shellcheck disable=SC2034 # used by those that source this
 node_options=(
   "--num-cpus=$(nproc)"
   --object-store-memory=1073741824

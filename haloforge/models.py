@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from haloforge import paths
 from haloforge.errors import BadInput
 
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length")
@@ -166,6 +169,21 @@ def fingerprint(folder: str | Path) -> str:
         elif file.is_file():
             digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
     return digest.hexdigest()[:16]
+
+
+def lasting(folder: str) -> str:
+    """The folder itself; where it came with a job's temporary copy, a copy of it under HALOFORGE_HOME, made once.
+
+    What is trained on a model names its folder, so that folder must stay.
+    """
+    if not paths.temporary(Path(folder)):
+        return folder
+    kept = paths.cached_model(fingerprint(folder))
+    if not kept.is_dir():
+        aside = kept.with_name(f".{kept.name}.{os.getpid()}")
+        shutil.copytree(folder, aside)
+        aside.rename(kept)
+    return str(kept)
 
 
 def context_length(model_dir: str | Path) -> int | None:

@@ -5,6 +5,7 @@ A job's working directory is a temporary copy: what is written there is lost, so
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -22,6 +23,14 @@ def home() -> Path:
 def in_job() -> bool:
     """Whether this process is the entrypoint of a submitted Ray job."""
     return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+
+
+def temporary(path: Path) -> bool:
+    """Whether the path lies in a job's copy of its working directory, which is gone some time after the job."""
+    if not in_job():
+        return False
+    environment = json.loads(os.environ["RAY_JOB_CONFIG_JSON_ENV_VAR"]).get("runtime_env") or {}
+    return bool(environment.get("working_dir")) and path.absolute().is_relative_to(Path.cwd())
 
 
 def output(path: str) -> Path:

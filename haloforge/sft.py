@@ -51,7 +51,7 @@ def train(
 
 def run_command(config: SftConfig) -> None:
     """Check the input, train, and say where the model is."""
-    from haloforge.models import require_model
+    from haloforge.models import lasting, require_model
     from haloforge.preparation import require_packages
     from haloforge.training.sft import read_rows
 
@@ -61,7 +61,7 @@ def run_command(config: SftConfig) -> None:
         raise BadInput(f"{' and '.join(missing)} missing")
     assert config.model.name is not None
     assert config.data.train_file is not None
-    base = require_model(paths.find_input(config.model.name, "model"))
+    base = Path(lasting(str(require_model(paths.find_input(config.model.name, "model")))))
     rows = read_rows(paths.find_input(config.data.train_file, "training data"))
     output = paths.output(config.training.output_dir)
     output.mkdir(parents=True, exist_ok=True)

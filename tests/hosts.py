@@ -22,6 +22,7 @@ OWN = Path("/mnt")
 """In a host: what stands there instead of the machine's own /mnt."""
 CHECKOUT = OWN / "haloforge"
 PYTHON = HOME / "venv/bin/python"
+BASE_PYTHON = f"{sys.base_prefix}/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
 HALOFORGE_HOME = HOME / ".haloforge"
 
 _INIT = "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN); print('up', flush=True); signal.pause()"
@@ -122,7 +123,7 @@ def hosts(count: int) -> Iterator[list[Host]]:
 def _host(name: str, ip: str, count: int) -> Iterator[Host]:
     spaces = ["--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
     process = subprocess.Popen(
-        ["unshare", *spaces, "--propagation", "private", sys._base_executable, "-c", _INIT],
+        ["unshare", *spaces, "--propagation", "private", BASE_PYTHON, "-c", _INIT],
         stdout=subprocess.PIPE,
         text=True,
         cwd="/",
@@ -138,7 +139,7 @@ def _host(name: str, ip: str, count: int) -> Iterator[Host]:
         files = [f for f in listed.stdout.split("\n") if f and (ROOT / f).is_file()]
         host.run("sh", "-c", _MOUNTS.format(
             own=OWN, home=HOME, name=name, root=ROOT, files=" ".join(files),
-            packages=sysconfig.get_paths()["purelib"], base_python=sys._base_executable,
+            packages=sysconfig.get_paths()["purelib"], base_python=BASE_PYTHON,
             masked=f"{ROOT} {Path.home()}", prefix=sys.base_prefix,
             hosts="".join(f"10.77.0.{n} box{n}\\n" for n in range(1, count + 1)),
         ), cwd=Path("/"))  # fmt: skip

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,22 +50,23 @@ TIMINGS = {"cpu_s", "wall_s", "cached", "metadata"}
 
 @dataclass
 class Job:
-    """A submitted command: what it printed, how long it took, and the run folder that it left on the head."""
+    """A submitted command: what it printed, how long it took, and the files of the run folder that it left."""
 
     output: str
     seconds: float
-    folder: Path
+    files: dict[str, bytes]
+
+    def json(self, name: str) -> dict[str, Any]:
+        return json.loads(self.files[name])
 
     @property
-    def statistics(self) -> dict[str, Any]:
-        return json.loads((self.folder / "raft_statistics.json").read_text())
+    def cycle(self) -> dict[str, Any]:
+        """The statistics of cycle 1."""
+        return self.json("raft_statistics.json")["cycles"][1]
 
-    @property
-    def versions(self) -> dict[str, Any]:
-        return json.loads((self.folder / "versions.json").read_text())
-
-    def rows(self, name: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for file in self.folder.glob(f"cycle_*_{name}.jsonl") for line in file.open()]
+    def rows(self, kind: str) -> list[dict[str, Any]]:
+        texts = (text for name, text in self.files.items() if name.endswith(f"_{kind}.jsonl"))
+        return [json.loads(line) for text in texts for line in text.splitlines()]
 
     def verdicts_by_node(self) -> dict[str, dict[str, int]]:
         """Node → status → verdicts that were found there, evaluation included."""
@@ -77,12 +78,11 @@ class Job:
 
     def results(self) -> dict[str, Any]:
         """All that must be equal where the same run was played: rows without timings, and the adapter's files."""
-        found: dict[str, Any] = {}
-        for file in sorted(self.folder.glob("cycle_*.jsonl")):
-            rows = [{k: v for k, v in json.loads(line).items() if k not in TIMINGS} for line in file.open()]
-            found[file.name] = sorted(json.dumps(row, sort_keys=True) for row in rows)
-        for file in sorted(self.folder.glob("cycle_*_final/adapter_*")):
-            found[str(file.relative_to(self.folder))] = file.read_bytes()
+        found: dict[str, Any] = {name: text for name, text in self.files.items() if "_final/adapter_" in name}
+        for name, text in self.files.items():
+            if name.endswith(".jsonl"):
+                rows = [{k: v for k, v in json.loads(row).items() if k not in TIMINGS} for row in text.splitlines()]
+                found[name] = sorted(json.dumps(row, sort_keys=True) for row in rows)
         return found
 
 
@@ -90,8 +90,6 @@ class Job:
 class Cluster:
     head: Host
     second: Host
-    said: dict[str, str] = field(default_factory=dict)
-    """What the scripts printed."""
 
     def submit(self, *command: str, output: str, carry: bool = True, code: int = 0) -> Job:
         """Submit from the head's checkout; carry: with --working-dir, else the installed haloforge runs."""
@@ -102,13 +100,32 @@ class Cluster:
             environment = {"RAY_AUTH_MODE": "token"}
             submit = ("-m", "ray.scripts.scripts", "job", "submit", "--address", f"http://{self.head.ip}:8265", "--")
             said = self.head.run(PYTHON, *submit, *command, env=environment, code=code)
-        return Job(said, time.monotonic() - start, self.head.path(HALOFORGE_HOME / output))
+        seconds, folder = time.monotonic() - start, self.head.path(HALOFORGE_HOME / output)
+        files = {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+        return Job(said, seconds, files)
 
-    def join(self) -> None:
-        """Give the second host the token, and let it join."""
-        (self.second.path(HOME) / ".ray").mkdir(exist_ok=True)
-        shutil.copy(self.head.path(HOME / ".ray/auth_token"), self.second.path(HOME / ".ray/auth_token"))
-        self.said["join"] = self.second.run("cluster/join.sh", self.head.ip, "--num-cpus=2")
+    def start_head(self) -> str:
+        options = (f"--node-ip-address={self.head.ip}", "--num-cpus=2")
+        return self.head.run(CHECKOUT / "cluster/head.sh", *options, cwd=HOME)
+
+    def join(self, token: str | None, code: int = 0) -> str:
+        """Let the second host join with that token (None: without one)."""
+        file = self.second.path(HOME) / ".ray/auth_token"
+        file.parent.mkdir(exist_ok=True)
+        file.unlink(missing_ok=True)
+        if token is not None:
+            file.write_text(token)
+        return self.second.run("cluster/join.sh", self.head.ip, "--num-cpus=2", code=code)
+
+    @property
+    def token(self) -> str:
+        return (self.head.path(HOME) / ".ray/auth_token").read_text()
+
+    def stop(self) -> list[str]:
+        """Stop Ray on both hosts with our script; returns what still runs there."""
+        for host in (self.second, self.head):
+            host.run("cluster/stop.sh")
+        return [f"{host.name}: {line}" for host in (self.second, self.head) for line in host.processes()]
 
 
 @contextmanager
@@ -121,8 +138,7 @@ def cluster() -> Iterator[Cluster]:
         for place in (CHECKOUT / "mine", HALOFORGE_HOME / "mine"):  # a job without --working-dir has no copy of ours
             write_inputs(head.path(place))
         made = Cluster(head, second)
-        start = (CHECKOUT / "cluster/head.sh", f"--node-ip-address={head.ip}", "--num-cpus=2")
-        made.said["head"] = head.run(*start, cwd=HOME)
+        made.start_head()
         yield made
 
 
@@ -136,38 +152,108 @@ def write_inputs(folder: Path) -> None:
     (folder / "run.yaml").write_text(CONFIG)
 
 
+@dataclass
+class Played:
+    """What `play` saw, in its order."""
+
+    sft: Job
+    sft_weights: bytes
+    one: Job
+    two: Job
+    there: Job
+    """Generator and trainer on the second host, submitted without --working-dir."""
+    refused: dict[str, str]
+    """What was to be refused → what was said."""
+    outside: str
+    """Output of an SFT on the second host, by a driver that is no job and whose code differs from the installed one."""
+    sft_again: Job
+    sft_weights_again: bytes
+    two_again: Job
+    left: list[str]
+    """What ran on the hosts after each stop."""
+
+
+def play(made: Cluster) -> Played:
+    """The whole story: SFT, RAFT on one host and on two, what is refused, an edit, a new head, and both again."""
+    head, second = made.head, made.second
+    weights = head.path(HALOFORGE_HOME / "sft/final_model/model.safetensors")
+    sft = made.submit(*SFT, output="sft")
+    sft_weights = weights.read_bytes()
+    one = made.submit(*RAFT, "--output", "runs/one", output="runs/one")
+    refused = {
+        "no token": made.join(None, code=2),
+        "wrong token": made.join("0" * 64, code=2),
+    }
+    made.join(made.token)
+    two = made.submit(*RAFT, "--output", "runs/two", output="runs/two")
+    on_second = f"--set=placement.generator_node={second.ip}"
+    there = made.submit(*RAFT, "--output", "runs/there", on_second, output="runs/there", carry=False)
+
+    gcc = second.run("sh", "-c", "command -v gcc").strip()
+    second.run("mount", "--bind", "/dev/null", gcc)
+    refused["a node without gcc"] = made.submit(
+        *RAFT, "--output", "runs/no", "--set=verifiers.count=3", output="runs/no", code=1
+    ).output
+    second.run("umount", gcc)
+    refused["no such node"] = made.submit(
+        *RAFT, "--output", "runs/no", "--set=placement.trainer_node=box9", output="runs/no", code=1
+    ).output
+    installed = head.run(PYTHON, "-c", "import haloforge.seeds as m; print(m.__file__)", cwd=HOME).strip()
+    edit(head.path(Path(installed)))
+    other = made.submit(*RAFT, "--output", "runs/no", output="runs/no", carry=False, code=1)
+    refused["other code on the second host"] = other.output
+
+    edit(head.path(CHECKOUT / "haloforge/seeds.py"))
+    outside = head.run(
+        PYTHON, *SFT[1:], "--output", HOME / "outside", "--epochs", "2", f"--set=placement.trainer_node={second.name}",
+        env={"RAY_ADDRESS": f"{head.ip}:6379"},
+    )  # fmt: skip
+    left = made.stop()
+    made.start_head()
+    sft_again = made.submit(*SFT, output="sft")
+    two_again = made.submit(*RAFT, "--output", "runs/two", output="runs/two")
+    left += made.stop()
+    return Played(
+        sft, sft_weights, one, two, there, refused, outside, sft_again, weights.read_bytes(), two_again, left
+    )  # fmt: skip
+
+
+def edit(file: Path) -> None:
+    with file.open("a") as text:
+        text.write("# edited\n")
+
+
 def main() -> int:
     if reason := why_not():
         print(f"two hosts cannot be made here: {reason}")
         return 2
     with cluster() as made:
-        print(made.said["head"])
-        sft = made.submit(*SFT, output="sft")
-        print(f"SFT as a job: {sft.seconds:.0f} s", flush=True)
-        one = made.submit(*RAFT, "--output", "runs/one", output="runs/one")
-        show("one host", one)
-        made.join()
-        print(made.said["join"])
-        two = made.submit(*RAFT, "--output", "runs/two", output="runs/two")
-        show("two hosts", two)
-        there = made.submit(
-            *RAFT, "--output", "runs/there", f"--set=placement.generator_node={made.second.ip}",
-            output="runs/there", carry=False,
-        )  # fmt: skip
-        show("two hosts, generator and trainer on the second, without --working-dir", there)
-        for host in (made.second, made.head):
-            print(host.run("cluster/stop.sh").strip(), "; still running:", host.processes() or "nothing")
-        print("the same results everywhere:", one.results() == two.results() == there.results())
+        played = play(made)
+    print(f"SFT as a job: {played.sft.seconds:.0f} s; again after an edit: {played.sft_again.seconds:.0f} s")
+    show("RAFT on one host", played.one)
+    show("RAFT on two hosts", played.two)
+    show("generator and trainer on the second host, without --working-dir", played.there)
+    print(
+        "\nthe same rows and adapter in all three:",
+        played.one.results() == played.two.results() == played.there.results(),
+    )
+    print(f"RAFT again after an edit and a new head: {played.two_again.seconds:.0f} s")
+    for what, said in played.refused.items():
+        print(
+            f"\n{what}:",
+            *(line for line in said.splitlines() if " verifier on " in line or "error:" in line),
+            sep="\n  ",
+        )
+    print("\nleft running:", played.left or "nothing")
     return 0
 
 
 def show(title: str, job: Job) -> None:
-    cycle = job.statistics["cycles"][1]
-    print(f"\n{title}: {job.seconds:.0f} s, of which generate and verify {cycle['seconds']['generate_and_verify']:.1f} s")
-    print("\n".join(line for line in job.output.splitlines() if " verifiers on " in line or "model " in line))
-    print(f"  samples of cycle 1 verified by: {cycle['verified_by']}")
+    print(f"\n{title}: {job.seconds:.0f} s; generate and verify {job.cycle['seconds']['generate_and_verify']:.1f} s")
+    print("\n".join(line for line in job.output.splitlines() if " verifiers on " in line or " model " in line))
+    print(f"  samples of cycle 1 verified by: {job.cycle['verified_by']}")
     for node, statuses in job.verdicts_by_node().items():
-        print(f"  verdicts on {node}: {statuses}", flush=True)
+        print(f"  verdicts on {node}: {statuses}")
 
 
 if __name__ == "__main__":

@@ -289,6 +289,11 @@ def gpus_of(node: Node) -> tuple[Gpu, ...]:
     return found[: node.gpus]
 
 
+def is_alive(node: Node) -> bool:
+    """Whether the cluster still counts on that node."""
+    return any(n["NodeID"] == node.id and n["Alive"] for n in ray.nodes())
+
+
 def on_node(node: Node) -> dict[str, Any]:
     """Options of an actor that must run on this node."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy

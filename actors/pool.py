@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import ActorUnschedulableError, RayActorError, RayTaskError
 
 from actors.calls import WATCHING, answer, call_name
-from actors.cluster import Node, check_code, on_node
+from actors.cluster import Node, check_code, is_alive, on_node
 from actors.verifier import VerifierActor
+from haloforge.errors import RunStopped
 from haloforge.records import INFRA_ERROR, Prompt, Sample, VerifyResult
 
 log = logging.getLogger("haloforge")
@@ -33,6 +34,7 @@ class VerifierPool:
         self._names = [f"verifier@{node.ip}-{n}" for n, node in enumerate(places)]
         self._lives = [0] * len(places)
         self._actors = [self._start(n) for n in range(len(places))]
+        self._gone: set[int] = set()
         self._busy = dict.fromkeys(self._names, 0.0)
         self._free: asyncio.Queue[int] = asyncio.Queue()
         for n in list(range(len(places))) * PIPELINED:
@@ -62,7 +64,7 @@ class VerifierPool:
         """A verdict; a fault of ours is tried again on another verifier, then it is `infra_error`."""
         fault = ""
         for _ in range(ATTEMPTS):
-            n = await self._free.get()
+            n = await self._next_free()
             actor, name = self._actors[n], self._names[n]
             try:
                 call = actor.verify.options(name=call_name("verify", sample.id, sample.cycle))
@@ -71,7 +73,7 @@ class VerifierPool:
                 if result.status != INFRA_ERROR:
                     return result
                 fault = result.error or result.details
-            except RayActorError as e:
+            except (RayActorError, ActorUnschedulableError) as e:
                 fault = f"{name} died: {e}"
                 self._replace(n, actor)
             except RayTaskError as e:
@@ -83,9 +85,27 @@ class VerifierPool:
             success=False, reward=None, status=INFRA_ERROR, error=fault, details="lost to a fault of ours"
         )
 
+    async def _next_free(self) -> int:
+        while (n := await self._free.get()) in self._gone:
+            pass
+        return n
+
     def _replace(self, n: int, dead: Any) -> None:
-        if self._actors[n] is dead:  # the other sample that it held comes here too
+        """A new verifier in place of a dead one; where its whole node is gone, the others go on without it.
+
+        Raises RunStopped where none is left.
+        """
+        if self._actors[n] is not dead or n in self._gone:  # the other sample that it held comes here too
+            return
+        node = self._places[n]
+        if is_alive(node):
             self._actors[n] = self._start(n)
+            return
+        self._gone |= {i for i, place in enumerate(self._places) if place.id == node.id}
+        left = len(self._places) - len(self._gone)
+        if not left:
+            raise RunStopped(f"node {node} is gone and no verifier is left; mend it and run the same command again")
+        log.warning("node %s is gone, and its verifiers with it; %d go on", node, left)
 
     def busy_seconds(self) -> dict[str, float]:
         return dict(self._busy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import ray
@@ -77,6 +78,29 @@ def test_verifiers_judge_report_and_are_replaced_when_they_die(monkeypatch):
             await asyncio.sleep(0.05)
             os.kill(described["pid"], signal.SIGKILL)
             assert [r.status for r in await asyncio.gather(*asked)] == [PASSED] * 4
+
+    asyncio.run(play())
+
+
+@pytest.mark.sandbox
+def test_when_a_node_is_gone_the_verifiers_of_the_others_go_on(monkeypatch):
+    """The second node is the first one under another id; it is taken for gone when its verifier is killed."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+    async def play() -> None:
+        with connect("test-gone") as cluster:
+            here = cluster.here
+            second = replace(here, id="second")
+            monkeypatch.setattr("actors.pool.on_node", lambda node: on_node(here))
+            pool = VerifierPool([second, here], "execution", {"cpu_s": 2.0})
+            described = await asyncio.wait_for(pool.start(), 60)
+            os.kill(described[0]["pid"], signal.SIGKILL)
+            asked = [pool.judge(sample(i), TASK) for i in range(6)]
+            assert [r.status for r in await asyncio.gather(*asked)] == [PASSED] * 6
+            os.kill(described[1]["pid"], signal.SIGKILL)
+            monkeypatch.setattr("actors.pool.is_alive", lambda node: False)
+            with pytest.raises(RunStopped, match=r"is gone and no verifier is left"):
+                await pool.judge(sample(7), TASK)
 
     asyncio.run(play())
 

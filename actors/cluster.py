@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -135,7 +136,10 @@ def connect(run: str, settings: ClusterBlock | None = None) -> Iterator[Cluster]
 
 def _init(options: dict[str, Any], address: str) -> Any:
     try:
-        return ray.init(**options)
+        # Ray puts the driver's folder in front of every worker's path, before the code that is sent along; on another
+        # machine that may be another checkout.
+        with contextlib.chdir("/") if "runtime_env" in options else contextlib.nullcontext():
+            return ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError) as e:
         raise BadInput(
             f"cannot use the Ray cluster at {address}: {_first_line(e)}; a driver runs on one of the cluster's nodes: "

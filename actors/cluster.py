@@ -18,6 +18,7 @@ import actors
 import haloforge
 from haloforge import hardware, leash, paths
 from haloforge.code_digest import code_digest
+from haloforge.config import ClusterBlock
 from haloforge.errors import BadInput, RunStopped
 from haloforge.hardware import Gpu
 from haloforge.terminal import Terminated, debug_shown
@@ -47,14 +48,16 @@ class Cluster:
 
 
 @contextmanager
-def connect(run: str) -> Iterator[Cluster]:
-    """Use the cluster that RAY_ADDRESS names, or that this job runs in; else start a local Ray for this run.
+def connect(run: str, settings: ClusterBlock | None = None) -> Iterator[Cluster]:
+    """Use the cluster of `cluster.address`, RAY_ADDRESS or this job; else start a local Ray for this run.
 
     A local Ray and everything in it ends with this process, also when it is killed.
     Raises BadInput where the address cannot be reached.
     """
     namespace = f"haloforge-{run}"
-    joined = paths.in_job() or bool(os.environ.get("RAY_ADDRESS"))
+    settings = settings or ClusterBlock()
+    address = settings.address or os.environ.get("RAY_ADDRESS")
+    joined = bool(address) or paths.in_job()
     debug = debug_shown()
     options: dict[str, Any] = {
         "namespace": namespace,
@@ -62,6 +65,8 @@ def connect(run: str) -> Iterator[Cluster]:
         "logging_level": "INFO" if debug else "ERROR",
     }
     if joined:
+        if address:
+            options["address"] = address
         if not paths.in_job():  # in a job the package or the installed one is there already
             options["runtime_env"] = {"py_modules": [str(Path(m.__path__[0])) for m in (haloforge, actors)]}
     else:
@@ -70,11 +75,13 @@ def connect(run: str) -> Iterator[Cluster]:
         sessions = tempfile.mkdtemp(prefix="haloforge-ray-")
         leash.hold(name, folders=(sessions,))
         options |= {"address": "local", "include_dashboard": True, "_temp_dir": sessions}
+        if settings.dashboard_port:
+            options["dashboard_port"] = settings.dashboard_port
     try:
         context = ray.init(**options)
     except ConnectionError as e:
         raise BadInput(
-            f"no Ray cluster answers at {os.environ.get('RAY_ADDRESS')!r}: {e}; unset RAY_ADDRESS or start it"
+            f"no Ray cluster answers at {address!r}: {e}; unset cluster.address or RAY_ADDRESS, or start it"
         ) from e
     try:
         dashboard = f"http://{context.dashboard_url}" if context.dashboard_url else None

@@ -88,7 +88,8 @@ def require_whole(checkpoint: Path) -> Path:
     if why := lacks(checkpoint):
         others = ", ".join(path.name for path in whole(checkpoint.parent)) or "none"
         raise BadInput(
-            f"{checkpoint} is not a checkpoint to resume from: {why}; whole checkpoints in {checkpoint.parent}: {others}"
+            f"{checkpoint} is not a checkpoint to resume from: {why}; whole checkpoints in "
+            f"{checkpoint.parent}: {others}"
         )
     return checkpoint
 

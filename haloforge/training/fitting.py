@@ -142,7 +142,8 @@ class _Course(TrainerCallback):
     def _row(self, state: Any, **values: float) -> None:
         if self.emit is not None:
             epoch = round((state.epoch or 0.0) * self.steps.epochs, 4)
-            self.emit({"step": state.global_step, "epoch": epoch, **values})
+            steps = {"steps": self.steps.steps} if self.course else {}
+            self.emit({"step": state.global_step, "epoch": epoch, **values, **steps})
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if logs and "loss" in logs:

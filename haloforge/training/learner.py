@@ -44,6 +44,8 @@ class LearnerSettings:
     """What is loaded, and how. `lora_*` counts only where an adapter is started afresh."""
 
     model_dir: str
+    base_name: str | None = None
+    """The base's path as adapters record it, where the model is loaded from a copy; None: model_dir."""
     method: Literal["lora", "full"] = "lora"
     lora_r: int = 16
     lora_alpha: float = 32
@@ -174,9 +176,8 @@ class Learner:
 
     def save(self, out_dir: str | Path) -> None:
         """Write what is there now, untrained, as `update` would."""
-        write = write_adapter if self.settings.method == "lora" else write_model
         with written_aside(Path(out_dir)) as folder:
-            write(self._model, folder, self.settings.model_dir, self.settings.dtype)
+            self._write(folder, self.settings.dtype)
 
     def adapter_tensors(self) -> dict[str, torch.Tensor]:
         """The current adapter as PEFT names and stores it: float32 CPU copies."""
@@ -202,9 +203,9 @@ class Learner:
         The folder is a plain PEFT adapter (lora) or a full model with the base's tokenizer (full). The same examples,
         plan and start give the same bytes. on_log gets rows of step, epoch and train_loss + learning_rate, and
         eval_loss at each epoch's end where `held_out` has examples. The weights before are kept for scoring (lora).
-        With a course, checkpoints are written, measurements follow its cadence (the start point's comes first), and
-        the weights of the lowest eval_loss are kept in the end; with its `resume`, the training goes on from there, to
-        the same bytes as if it had never been interrupted (on a CPU).
+        With a course, rows also have steps, all there will be; checkpoints are written, measurements follow its cadence
+        (the start point's comes first), and the weights of the lowest eval_loss are kept in the end. With its `resume`,
+        the training goes on from there, to the same bytes as if it had never been interrupted (on a CPU).
 
         Raises:
             LossNotFinite: a loss was NaN or infinite; the learner is then as it was, and nothing is written.
@@ -220,7 +221,6 @@ class Learner:
         loss_before = self._finite(self.score(measured).mean_loss, "before training")
         before = self._trained()
         lengths = [len(e.prompt_token_ids) + len(e.token_ids) for e in examples]
-        write = write_adapter if self.settings.method == "lora" else write_model
 
         def measure() -> float:
             return self._finite(self.score(held_out).mean_loss, "on the held-out rows")
@@ -228,7 +228,7 @@ class Learner:
         if course and held_out and not course.resume:
             course.measured.add(0, measure())
             if on_log is not None:
-                on_log({"step": 0, "epoch": 0.0, "eval_loss": course.measured.rows[-1][1]})
+                on_log({"step": 0, "epoch": 0.0, "eval_loss": course.measured.rows[-1][1], "steps": steps.steps})
         try:
             taken = fit(
                 self._model,
@@ -242,7 +242,7 @@ class Learner:
                 on_log=on_log,
                 evaluate=measure if held_out else None,
                 course=course,
-                write_weights=lambda folder: write(self._model, folder, self.settings.model_dir, "float32"),
+                write_weights=lambda folder: self._write(folder, "float32"),
             )
             self._round_masters()
             loss_after = self._finite(self.score(measured).mean_loss, "after training")
@@ -260,7 +260,7 @@ class Learner:
         if self.settings.method == "lora":
             self._previous = before
         with written_aside(Path(out_dir)) as folder:
-            write(self._model, folder, self.settings.model_dir, self.settings.dtype)
+            self._write(folder, self.settings.dtype)
         return UpdateReport(
             optimizer_steps=taken,
             epochs=steps.epochs,
@@ -360,6 +360,14 @@ class Learner:
         import torch
 
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast)
+
+    def _write(self, folder: Path, dtype: str) -> None:
+        """dtype: of a full model's weights; an adapter's are float32."""
+        s = self.settings
+        if s.method == "lora":
+            write_adapter(self._model, folder, s.base_name or s.model_dir)
+        else:
+            write_model(self._model, folder, s.model_dir, dtype)
 
     def _weights(self) -> Iterator[tuple[str, Any]]:
         return ((name, p) for name, p in self._model.named_parameters() if p.requires_grad)

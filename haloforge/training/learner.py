@@ -158,7 +158,10 @@ class Learner:
             )
             with torch.random.fork_rng():
                 torch.manual_seed(s.seed)
-                self._model = get_peft_model(self._base, config)
+                try:
+                    self._model = get_peft_model(self._base, config)
+                except ValueError as e:
+                    raise BadInput(f"lora.target_modules do not fit {s.model_dir}: {e}") from e
         else:
             try:
                 self._model = PeftModel.from_pretrained(self._base, str(folder), is_trainable=True)

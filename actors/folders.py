@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from actors.calls import answer
+
 CHUNK_BYTES = 64 * 2**20
 
 Piece = tuple[str, bytes]
@@ -58,6 +60,36 @@ async def pull(pieces: AsyncIterator[Any], target: Path) -> Path:
     async for reference in pieces:
         arriving.add(await reference)
     return arriving.finish()
+
+
+class Receiver:
+    """The receiving half of an actor: folders that are sent to it come to lie in its scratch folder."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._arriving: Arriving | None = None
+
+    def expect_folder(self, name: str) -> None:
+        self._arriving = Arriving(self._scratch / name)
+
+    def receive(self, piece: Piece) -> None:
+        assert self._arriving is not None
+        self._arriving.add(piece)
+
+    def finish_folder(self) -> str:
+        assert self._arriving is not None
+        return str(self._arriving.finish())
+
+
+async def send(folder: Path, actor: Any, actor_name: str, name: str) -> str:
+    """Send a folder to an actor that is a Receiver, as `name`; returns the path that it has there."""
+    carry = f"send {name}"
+    await answer(actor.expect_folder.options(name=carry).remote(name), actor_name)
+    return await push(
+        folder,
+        lambda piece: answer(actor.receive.options(name=carry).remote(piece), actor_name),
+        lambda: answer(actor.finish_folder.options(name=carry).remote(), actor_name),
+    )
 
 
 async def push(folder: Path, send: Callable[[Piece], Any], finish: Callable[[], Any]) -> str:

@@ -14,32 +14,29 @@ from typing import Any, Literal, TypeVar
 
 import ray
 
-from actors.base_models import bring
 from actors.calls import WATCHING, answer, describe_process, gpus_here
-from actors.cluster import Cluster, Node, check_code, on_node
-from actors.folders import Arriving, Piece, pull, push, read_folder
+from actors.cluster import check_code
+from actors.folders import Piece, Receiver, pull, read_folder, send
+from actors.sft import environment
 from haloforge import leash
 from haloforge.loop import REPORT
 from haloforge.records import TrainingExample
 from haloforge.training.learner import Learner, LearnerSettings, LogRow, Scores
 from haloforge.training.plan import UpdatePlan, plan_steps
-from haloforge.training.sft import SftJob, SftReport
 
 NAME = "trainer-0"
-SFT_NAME = "sft-0"
 LOG_INTERVAL_S = 1.0
 
 T = TypeVar("T")
 
 
-class TrainerActor:
+class TrainerActor(Receiver):
     """Owns a Learner and node-local scratch; what it trains on is decided by the driver."""
 
     def __init__(self, settings: LearnerSettings) -> None:
-        self._scratch = Path(tempfile.mkdtemp(prefix="haloforge-trainer-"))
+        super().__init__(Path(tempfile.mkdtemp(prefix="haloforge-trainer-")))
         leash.hold(leash.token(), folders=(str(self._scratch),))
         self._settings = settings
-        self._arriving: Arriving | None = None
         self._updates = 0
         self._doing = "idle"
         self._log: list[LogRow] = []
@@ -51,17 +48,6 @@ class TrainerActor:
         """Load the model; what goes wrong here reaches the driver as itself, unlike an error of a constructor."""
         self._learner = Learner(self._settings)
         return describe_process()
-
-    def expect_folder(self, name: str) -> None:
-        self._arriving = Arriving(self._scratch / name)
-
-    def receive(self, piece: Piece) -> None:
-        assert self._arriving is not None
-        self._arriving.add(piece)
-
-    def finish_folder(self) -> str:
-        assert self._arriving is not None
-        return str(self._arriving.finish())
 
     def restore(self, current: str | None, previous: str | None) -> None:
         self._learner.restore(current, previous)
@@ -111,71 +97,6 @@ class TrainerActor:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
 
-class SftActor:
-    """Runs one SFT in a process of its own; its log can be read while it runs."""
-
-    def __init__(self) -> None:
-        self._scratch = Path(tempfile.mkdtemp(prefix="haloforge-sft-"))
-        leash.hold(leash.token(), folders=(str(self._scratch),))
-        self._log: list[LogRow] = []
-
-    def __repr__(self) -> str:
-        return SFT_NAME
-
-    def describe(self) -> dict[str, Any]:
-        return describe_process()
-
-    def train(self, job: SftJob) -> SftReport:
-        return job.run(self._scratch, self._log.append)
-
-    def log(self, start: int) -> list[LogRow]:
-        """Log rows from `start` on."""
-        return self._log[start:]
-
-    def status(self) -> dict[str, Any]:
-        """What it is doing now."""
-        return {"doing": "sft", "last": self._log[-1] if self._log else None, "gpus": gpus_here()}
-
-    def read_folder(self, folder: str) -> Iterator[Piece]:
-        yield from read_folder(Path(folder))
-
-    def close(self) -> None:
-        shutil.rmtree(self._scratch, ignore_errors=True)
-
-
-def _environment(settings: LearnerSettings, env: Mapping[str, str] | None = None) -> dict[str, Any]:
-    # Threads that wait by spinning take the cores from whoever has work; must be set before torch is loaded.
-    variables = {"OMP_WAIT_POLICY": "PASSIVE"}
-    if settings.threads:
-        variables["OMP_NUM_THREADS"] = str(settings.threads)
-    return {"env_vars": {**variables, **(env or {})}}
-
-
-async def train_in_actor(
-    cluster: Cluster, node: Node, job: SftJob, into: Path, on_log: Callable[[LogRow], None]
-) -> SftReport:
-    """Run an SFT on that node, to which its model is brought, and its result to `into`; log rows arrive meanwhile."""
-    name = SFT_NAME
-    base = job.settings.model_dir
-    job = replace(job, settings=replace(job.settings, model_dir=await bring(cluster, node, base), base_name=base))
-    options = {
-        **on_node(node),
-        "name": name,
-        "num_cpus": 0,
-        "max_concurrency": 2,
-        "runtime_env": _environment(job.settings),
-    }
-    actor = ray.remote(SftActor).options(**options).remote()
-    check_code(name, await answer(actor.describe.options(name="describe").remote(), name))
-    training = answer(actor.train.options(name="sft").remote(job), name)
-    report: SftReport = await _followed(training, actor, name, on_log)
-    fetch = actor.read_folder.options(num_returns="streaming", name="fetch model")
-    await pull(fetch.remote(report.model_dir), into)
-    await answer(actor.close.options(name="close").remote(), name)
-    ray.kill(actor)
-    return report
-
-
 async def _followed(training: Awaitable[T], actor: Any, name: str, on_log: Callable[[LogRow], None]) -> T:
     """The answer to a call that trains; its log rows are handed on while it runs, all before it is answered."""
     going = asyncio.ensure_future(training)
@@ -201,7 +122,7 @@ class RayLearner:
             **place,
             "name": NAME,
             "num_cpus": 0,
-            "runtime_env": _environment(settings, env),
+            "runtime_env": environment(settings, env),
         }
         watched = ray.remote(concurrency_groups={WATCHING: 1})(TrainerActor)
         self._actor = watched.options(**options).remote(settings)
@@ -213,19 +134,11 @@ class RayLearner:
         return described
 
     async def restore(self, current: Path | None, previous: Path | None) -> None:
-        there = [await self._send(folder, name) for folder, name in ((current, "current"), (previous, "previous"))]
+        there = [
+            await send(folder, self._actor, NAME, name) if folder else None
+            for folder, name in ((current, "current adapter"), (previous, "previous adapter"))
+        ]
         await answer(self._actor.restore.options(name="restore adapters").remote(*there), NAME)
-
-    async def _send(self, folder: Path | None, name: str) -> str | None:
-        if folder is None:
-            return None
-        carry = f"send {name} adapter"
-        await answer(self._actor.expect_folder.options(name=carry).remote(name), NAME)
-        return await push(
-            folder,
-            lambda piece: answer(self._actor.receive.options(name=carry).remote(piece), NAME),
-            lambda: answer(self._actor.finish_folder.options(name=carry).remote(), NAME),
-        )
 
     async def update(
         self,

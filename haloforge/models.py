@@ -28,6 +28,10 @@ class StartPoint:
     base_dir: str
     adapter_dir: str | None = None
 
+    def lasting(self) -> StartPoint:
+        """The same folders, or copies of them that stay (see `lasting`)."""
+        return StartPoint(lasting(self.base_dir), lasting(self.adapter_dir) if self.adapter_dir else None)
+
 
 def resolve_start_point(checkpoint: str | Path | None, model: str | Path | None = None) -> StartPoint:
     """The start point that `sft_checkpoint` (a full model or an adapter) and `model` name together.

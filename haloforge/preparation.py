@@ -20,7 +20,7 @@ from haloforge import paths
 from haloforge.config import RaftConfig, VerifierBlock
 from haloforge.data.practice.build import Practice
 from haloforge.errors import BadInput, MissingTool
-from haloforge.models import StartPoint, context_length, fingerprint, lasting, resolve_start_point
+from haloforge.models import StartPoint, context_length, fingerprint, resolve_start_point
 from haloforge.prompts import prompt_row, read_prompts
 from haloforge.records import Prompt
 from haloforge.seeds import derive
@@ -109,7 +109,7 @@ def prepare(config: RaftConfig) -> Prepared:
         start = resolve_start_point(
             paths.find_input(config.start_point, "model"), paths.find_input(base, "model") if base else None
         )
-        start = StartPoint(lasting(start.base_dir), lasting(start.adapter_dir) if start.adapter_dir else None)
+        start = start.lasting()
     control_of = paths.find_input(config.raft.control_of, "run") if config.raft.control_of else None
     prepared = Prepared(paths.output(config.output_dir), prompts, held_out, practice, start, control_of)
     check_ready(config.verifier.type, verifier_arguments(config), prepared.every_prompt)

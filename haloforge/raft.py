@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from haloforge import config as schema
-from haloforge import paths
-from haloforge.config import Layer, RaftConfig, Resolved
+from haloforge import output_folder, paths
+from haloforge.config import RaftConfig, Resolved
 from haloforge.curves import Curves
-from haloforge.errors import BadInput
 from haloforge.ledger import RunFolder
 from haloforge.progress import LOG_FILE, ProgressFile, log_file, seen_by_a_person, ticking, told
 from haloforge.stages import Progress, Several, Stage
@@ -83,14 +82,7 @@ def train(
 
 def resolved(config_name: str | None, typed: dict[str, Any], fresh: bool = False) -> Resolved[RaftConfig]:
     """Typed values over the config file, over what the run folder was started with (unless fresh), over defaults."""
-    layers = [schema.read_file(paths.find_config(config_name))] if config_name else []
-    layers.append(Layer("command line", typed))
-    found = schema.resolve(RaftConfig, layers)
-    folder = RunFolder(paths.output(found.config.output_dir))
-    if not fresh and (before := folder.read_config()) is not None:
-        layers.insert(0, Layer(f"run folder {folder.path}", schema.changed(RaftConfig, before)))
-        found = schema.resolve(RaftConfig, layers)
-    return found
+    return output_folder.resolved(RaftConfig, config_name, typed, lambda config: config.output_dir, fresh)
 
 
 def run_command(found: Resolved[RaftConfig], fresh: bool, dry_run: bool, quiet: bool = False) -> None:
@@ -145,14 +137,8 @@ def identity(config: RaftConfig, prepared: Prepared) -> dict[str, Any]:
 def check_identity(folder: RunFolder, config: RaftConfig, prepared: Prepared) -> None:
     """Refuse to continue a run that was another one, and say by which settings."""
     before = folder.statistics["run"].get("identity")
-    if before is None:
-        return
-    before = schema.over_defaults(before)
-    if changed := schema.differences(before, identity(config, prepared)):
-        raise BadInput(
-            f"{folder.path} holds a run with other settings:\n  " + "\n  ".join(changed) + "\n"
-            "  use --fresh to move it aside, another --output, or the settings it was started with"
-        )
+    if before is not None:
+        folder.require_same(schema.over_defaults(before), identity(config, prepared))
 
 
 def record_identity(folder: RunFolder, config: RaftConfig, prepared: Prepared, nodes: dict[str, Any]) -> None:
@@ -196,16 +182,17 @@ async def drive(config: RaftConfig, prepared: Prepared, folder: RunFolder, quiet
 
 async def practice_base(prepared: Prepared, cluster: Cluster, share: Plan, progress: Progress) -> StartPoint:
     """The demo's own base, trained by the SFT stage on first use."""
-    from actors.trainer import train_in_actor
+    from actors.sft import Place, train_in_actor
     from haloforge.models import StartPoint
 
     practice = prepared.practice
     assert practice is not None
     if not practice.is_built():
         log.info("training the practice base from random weights (once; it is kept in %s)", practice.folder)
-        job = practice.sft_job(share.trainer.cpus)
+        place = Place(share.trainer, 1 if share.gpus.trainer_gpus else 0)
+        job = practice.sft_job(place.threads)
         with progress.during(Stage("build the practice base", unit="steps", total=practice.recipe.steps)) as stage:
-            report = await train_in_actor(cluster, share.trainer, job, practice.base, stage.take_row)
+            report = await train_in_actor(cluster, place, job, practice.base, stage.take_row)
         log.info("practice base: %d steps in %.0f s", report.update.optimizer_steps, report.update.seconds)
     return StartPoint(str(practice.base))
 

@@ -15,7 +15,8 @@ import yaml
 
 from haloforge import paths
 from haloforge.errors import BadInput
-from haloforge.ledger import CONFIG, STATISTICS
+from haloforge.ledger import STATISTICS
+from haloforge.output_folder import CONFIG
 from haloforge.progress import LOG_FILE, PROGRESS_FILE, clock_time, counts, title
 
 PLACES = ("models/raft", "runs/*")

@@ -11,10 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MEANS = """
-budgets code_digest compare config curves extract hardware leash ledger metrics models paths progress proof prompts
-report sandbox seeds selection stages status tensorboard_log terminal verdict_cache versions
+budgets code_digest compare config curves extract hardware leash ledger metrics models output_folder paths progress
+proof prompts report sandbox seeds selection stages status tensorboard_log terminal verdict_cache versions
 """
-WORK = "data generation loop preparation rendering training verifiers"
+WORK = "data generation loop preparation rendering sft_folder training verifiers"
 LAYERS = {
     "haloforge.records": 0,
     "haloforge.errors": 0,

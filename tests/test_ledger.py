@@ -82,8 +82,10 @@ def test_fresh_moves_the_earlier_run_aside_with_all_its_files(tmp_path):
     folder = RunFolder(tmp_path / "run")
     assert folder.set_aside() is None
     folder.open()
+    folder.statistics["run"]["identity"] = {"seed": 1}
     folder.save()
     folder.close()
+    folder = RunFolder(tmp_path / "run")
     writing = RunFolder(folder.path)
     writing.open()
     with pytest.raises(BadInput, match="being written"):
@@ -93,6 +95,8 @@ def test_fresh_moves_the_earlier_run_aside_with_all_its_files(tmp_path):
     assert aside is not None
     assert (aside / "raft_statistics.json").exists()
     assert not folder.path.exists()
+    folder.open()
+    assert folder.statistics["run"] == {}, "the new run is still the earlier one"
 
 
 def test_final_model_can_be_pointed_elsewhere_again(tmp_path):

@@ -16,8 +16,10 @@ import pytest
 from haloforge.errors import BadInput, LossNotFinite
 from haloforge.records import TrainingExample
 from haloforge.training import Learner, LearnerSettings, UpdatePlan, plan_steps, read_rows, run_sft
+from haloforge.training.checkpoints import path_of, read_measurements, step_of, write_progress
+from haloforge.training.measuring import Cadence, Measurements
 from haloforge.training.plan import batch_order
-from haloforge.training.sft import SftRow, split_rows
+from haloforge.training.sft import SftJob, SftRow, split_rows
 from tests.tiny_models import build_adapter, build_model, edit_adapter
 
 pytestmark = pytest.mark.engine
@@ -403,7 +405,7 @@ def test_full_sft_from_a_random_checkpoint_learns_and_reloads_as_it_was(dtype, t
     logged: list[dict[str, float]] = []
     plan = UpdatePlan(learning_rate=5e-3, epochs=2, batch_size=4, min_steps=0, scheduler="cosine", logging_steps=5)
     full = settings(model, method="full", dtype=dtype)
-    report = run_sft(full, sft_rows(48), plan, tmp_path / "out", validation_split=0.3, on_log=logged.append)
+    report = run_sft(SftJob(full, sft_rows(48), plan, validation_split=0.3), tmp_path / "out", logged.append)
 
     assert Path(report.model_dir) == tmp_path / "out" / "final_model"
     assert report.update.loss_after < 0.5 * report.update.loss_before
@@ -437,7 +439,7 @@ def test_full_training_resumes_from_its_folder_byte_for_byte(base, tmp_path):
 
 
 def test_lora_sft_writes_an_adapter_that_a_learner_continues(base, tmp_path):
-    report = run_sft(settings(base), sft_rows(16), PLAN, tmp_path)
+    report = run_sft(SftJob(settings(base), sft_rows(16), PLAN), tmp_path)
     assert (report.eval_rows, report.eval_loss) == (0, None)
     learner = Learner(settings(base))
     learner.start_adapter(report.model_dir)
@@ -446,10 +448,10 @@ def test_lora_sft_writes_an_adapter_that_a_learner_continues(base, tmp_path):
 
 def test_sft_leaves_out_what_is_too_long_and_never_cuts_it(base, tmp_path):
     rows = [*sft_rows(12), SftRow(None, "int " * 400)]
-    report = run_sft(settings(base), rows, PLAN, tmp_path, max_tokens=60)
+    report = run_sft(SftJob(settings(base), rows, PLAN, max_tokens=60), tmp_path)
     assert (report.train_rows, report.too_long) == (12, 1)
     with pytest.raises(BadInput, match="none is left to train on"):
-        run_sft(settings(base), rows, PLAN, tmp_path, max_tokens=3)
+        run_sft(SftJob(settings(base), rows, PLAN, max_tokens=3), tmp_path)
 
 
 def test_held_out_prompts_are_never_trained_on():
@@ -465,12 +467,92 @@ def test_rows_are_read_and_a_bad_one_is_named_by_its_line(tmp_path):
     file = tmp_path / "data.jsonl"
     file.write_text('{"prompt": "p", "completion": "c"}\n\n{"text": "t", "metadata": {"a": 1}}\n', encoding="utf-8")
     assert read_rows(file) == [SftRow("p", "c"), SftRow(None, "t")]
-    for bad, message in (("{", "line 2 is not JSON"), ("[1]", "line 2 is not a row"), ('{"prompt": "p"}', "line 2")):
+    for bad, message in (
+        ("{", "line 2 is not JSON"),
+        ("[1]", "line 2 is a list"),
+        ('{"prompt": "p"}', 'line 2 is not a row: it has "prompt"'),
+    ):
         file.write_text('{"text": "t"}\n' + bad, encoding="utf-8")
         with pytest.raises(BadInput, match=message):
             read_rows(file)
     file.write_text("\n", encoding="utf-8")
     with pytest.raises(BadInput, match="has no rows"):
         read_rows(file)
-    with pytest.raises(BadInput, match="cannot read"):
+    with pytest.raises(BadInput, match=r"cannot read training data .*No such file"):
         read_rows(tmp_path / "none")
+
+
+# ── a training with checkpoints ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def overfitting() -> list[SftRow]:
+    """Answers that nothing foretells: learnt by heart, they make the loss on other prompts rise."""
+    words = random.Random(0).choices(["int", "main", "return", "for", "while", "sum"], k=240)
+    return [SftRow(f"write {i}", " ".join(words[4 * i : 4 * i + 4])) for i in range(60)]
+
+
+@pytest.mark.parametrize(("method", "dtype"), [("lora", "bfloat16"), ("full", "bfloat16"), ("full", "float32")])
+def test_a_training_goes_on_from_any_checkpoint_to_the_same_bytes(base, tmp_path, method, dtype):
+    from safetensors.torch import load_file
+
+    plan = UpdatePlan(*(1e-2, 12, 4, 2), min_steps=0, scheduler="cosine", warmup_ratio=0.1, logging_steps=3)
+    job = SftJob(
+        settings(base, method=method, dtype=dtype, lora_dropout=0.1),
+        *(overfitting(), plan, 0.2),
+        cadence=Cadence(save_steps=20, patience=1, min_delta=0.001),
+    )
+    rows: list[dict[str, float]] = []
+    written: list[Path] = []
+    report = run_sft(job, tmp_path / "a", rows.append, on_checkpoint=written.append)
+
+    measured = {row["step"]: row["eval_loss"] for row in rows if "eval_loss" in row}
+    assert report.best_step == min((step for step in measured if step), key=lambda step: measured[step])
+    assert report.best_step < report.update.optimizer_steps, "this test wants a best that is not the last"
+    assert report.stopped_early
+    assert report.update.optimizer_steps < 72  # 12 epochs × ceil(48 rows ÷ 4) ÷ 2
+    assert report.start_eval_loss == measured[0]
+    assert report.eval_loss == pytest.approx(measured[report.best_step], abs=1e-3 if dtype == "float32" else 2e-2)
+    assert {step_of(path) for path in written} >= {20, report.best_step, report.update.optimizer_steps}
+
+    name = "adapter_model.safetensors" if method == "lora" else "model.safetensors"
+    kept = load_file(path_of(tmp_path / "a", report.best_step) / name)
+    final = load_file(tmp_path / "a/final_model" / name)
+    assert final.keys() == kept.keys()
+    assert all((final[key] == kept[key].to(final[key].dtype)).all() for key in kept)
+
+    for checkpoint in written:
+        steps = step_of(checkpoint)
+        assert steps
+        best = read_measurements(checkpoint).best
+        again: list[dict[str, float]] = []
+        resumed = run_sft(
+            job,
+            tmp_path / f"from-{steps}",
+            again.append,
+            resume=checkpoint,
+            best=path_of(tmp_path / "a", best[0]) if best else None,
+        )
+        assert the_bytes(tmp_path / f"from-{steps}/final_model") == the_bytes(tmp_path / "a/final_model")
+        assert again == [row for row in rows if row["step"] > steps]
+        assert replace(resumed.update, seconds=0) == replace(report.update, seconds=0)
+        assert (resumed.best_step, resumed.stopped_early) == (report.best_step, True)
+
+
+def test_checkpoints_change_nothing_of_what_is_trained(base, tmp_path):
+    job = SftJob(settings(base), sft_rows(40), replace(PLAN, epochs=2, min_steps=0))
+    run_sft(job, tmp_path / "a")
+    run_sft(replace(job, cadence=Cadence(save_steps=3)), tmp_path / "b")
+    assert the_bytes(tmp_path / "a/final_model") == the_bytes(tmp_path / "b/final_model")
+
+
+def test_a_checkpoint_of_another_shape_is_bad_input(base, tmp_path):
+    job = SftJob(settings(base, method="full"), sft_rows(12), replace(PLAN, min_steps=0), cadence=Cadence())
+    from safetensors.torch import load_file, save_file
+
+    written: list[Path] = []
+    run_sft(job, tmp_path / "a", on_checkpoint=written.append)
+    file = written[0] / "model.safetensors"
+    save_file({name: t for name, t in load_file(file).items() if "layers.1" not in name}, file, {"format": "pt"})
+    write_progress(written[0], Measurements())
+    with pytest.raises(BadInput, match="weights are not this model's"):
+        run_sft(job, tmp_path / "b", resume=written[0])

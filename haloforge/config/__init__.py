@@ -27,7 +27,7 @@ from haloforge.config.reading import (
     read_file,
     resolve,
 )
-from haloforge.config.sft import SftConfig
+from haloforge.config.sft import SftConfig, sft_identity
 
 __all__ = [
     "Block",
@@ -53,4 +53,5 @@ __all__ = [
     "parse_setting",
     "read_file",
     "resolve",
+    "sft_identity",
 ]

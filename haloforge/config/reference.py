@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from haloforge.config.raft import FREE, IDENTITY, RaftConfig
-from haloforge.config.sft import SftConfig
+from haloforge.config.sft import SFT_FREE, SFT_FREE_BLOCKS, SftConfig
 
 HEAD = """\
 # Configuration
@@ -36,12 +36,14 @@ it aside).
 SFT_HEAD = """
 ## SFT: `haloforge sft train`
 
+Keys marked * make a training the one it is, as above; of the model and the data the content counts, not the path.
+
 """
 
 
 def reference() -> str:
     """The whole page."""
-    return HEAD + RAFT_HEAD + table(RaftConfig, starred) + SFT_HEAD + table(SftConfig, lambda key: False)
+    return HEAD + RAFT_HEAD + table(RaftConfig, starred) + SFT_HEAD + table(SftConfig, starred_in_sft)
 
 
 def table(kind: type[BaseModel], star: Any) -> str:
@@ -64,6 +66,11 @@ def rows(kind: type[BaseModel], prefix: str, star: Any) -> list[str]:
 def starred(key: str) -> bool:
     block, _, leaf = key.partition(".")
     return block in IDENTITY and (block, leaf) not in FREE
+
+
+def starred_in_sft(key: str) -> bool:
+    block, _, leaf = key.partition(".")
+    return block not in SFT_FREE_BLOCKS and (block, leaf) not in SFT_FREE
 
 
 def _default(field: FieldInfo) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -34,11 +34,11 @@ class SftTrainingBlock(Block):
     output_dir: str = "models/sft"
     """Relative to the working directory, in a submitted job to HALOFORGE_HOME."""
     num_train_epochs: Positive = 3
-    """Passes over the data."""
+    """Passes over the rows that are trained on."""
     per_device_train_batch_size: Positive = 2
-    """Rows per step and device."""
+    """Rows per forward pass."""
     gradient_accumulation_steps: Positive = 16
-    """Batches per optimizer step."""
+    """Forward passes per optimizer step, which so sees batch size × this many rows."""
     learning_rate: LearningRate = 2e-4
     """The highest, after warm-up; then it falls along a cosine."""
     warmup_ratio: Share = 0.03
@@ -47,6 +47,14 @@ class SftTrainingBlock(Block):
     """Of AdamW."""
     max_grad_norm: AboveZero = 1.0
     """Longer gradients are scaled down to this norm."""
+    eval_steps: Positive | None = None
+    """Optimizer steps from one measurement of eval_loss to the next; unset: once per epoch."""
+    save_steps: Positive | None = None
+    """Optimizer steps from one checkpoint to the next; unset: once per epoch. A new best is saved besides."""
+    save_total_limit: Positive | None = 3
+    """Newest checkpoints that are kept, and the best one besides; null: all."""
+    logging_steps: Positive = 10
+    """Optimizer steps whose mean loss is one train_loss row; a checkpoint ends a row too."""
     gradient_checkpointing: bool | Literal["auto"] = "auto"
     """Recomputes activations to save memory; auto: on a GPU only."""
     bf16: bool = True
@@ -61,9 +69,22 @@ class SftEarlyStoppingBlock(Block):
     enabled: bool = True
     """Ends the training where eval_loss has stopped falling; without validation rows it has no effect."""
     patience: Positive = 3
-    """Measurements without a new best before the training ends."""
+    """Measurements without progress before the training ends."""
     min_delta: Annotated[float, Field(ge=0)] = 0.01
-    """What counts as a new best: an eval_loss lower by at least so much."""
+    """What counts as progress: an eval_loss lower by at least so much than at the last progress."""
+
+
+class SftHardwareBlock(Block):
+    env: dict[str, str] = Field(default_factory=dict)
+    """Environment variables of the trainer, set before torch is loaded."""
+
+
+class SftPlacementBlock(Block):
+    mode: Literal["auto", "cpu"] = "auto"
+    """auto: one GPU where the cluster has one, else all cores of a node. cpu: no GPU is used.
+    A plain string for `placement` means this key."""
+    trainer_node: str | None = None
+    """Address or host name of the node that trains; unset: the driver's, or one with a GPU."""
 
 
 class SftConfig(Root):
@@ -75,7 +96,26 @@ class SftConfig(Root):
     lora: LoraBlock = LoraBlock()
     training: SftTrainingBlock = SftTrainingBlock()
     early_stopping: SftEarlyStoppingBlock = SftEarlyStoppingBlock()
+    hardware: SftHardwareBlock = SftHardwareBlock()
+    placement: SftPlacementBlock = SftPlacementBlock()  # type: ignore[assignment]
     seed: Seed = 0
     """Of the split, the order of the rows and a fresh adapter's weights."""
     system_prompt: str | None = None
     """Rendered in front of every prompt; unset: nothing beyond the chat template's own."""
+
+
+SFT_FREE = (
+    *(("model", "name"), ("data", "train_file")),
+    *(("training", key) for key in ("output_dir", "save_steps", "save_total_limit", "logging_steps")),
+    *(("training", key) for key in ("dataloader_num_workers", "dataloader_pin_memory")),
+)
+SFT_FREE_BLOCKS = ("hardware", "placement", "cluster")
+"""What may change when a training is taken up again; of model and data the content counts, not the path."""
+
+
+def sft_identity(config: SftConfig) -> dict[str, Any]:
+    """The part of a config that a training taken up again must share with its output folder."""
+    whole = config.model_dump(mode="json", exclude=set(SFT_FREE_BLOCKS))
+    for block, key in SFT_FREE:
+        whole[block].pop(key)
+    return whole

@@ -3,7 +3,8 @@
 What is ours and why: the batches hold exactly the given ids (nothing is tokenised, truncated or packed by TRL, whose
 batch sizes count packs); logits are computed at completion positions only, and no per-step metrics, which makes a
 step of a small model as fast as a loop by hand (benchmarks/bench_training.py); where those logits would be large, TRL's
-own tiled loss is used. Imports torch and TRL: import this module late.
+own tiled loss is used. A training with a course writes checkpoints and is taken up from one by the Trainer's own means,
+with our weight files. Imports torch and TRL: import this module late.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # TRL reports every trainer it builds, else
@@ -22,8 +24,10 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
-from haloforge.errors import LossNotFinite
+from haloforge.errors import BadInput, LossNotFinite
 from haloforge.records import TrainingExample
+from haloforge.training.checkpoints import Course, path_of, step_of, write_progress
+from haloforge.training.measuring import due
 
 if TYPE_CHECKING:
     from haloforge.training.plan import StepPlan, UpdatePlan
@@ -82,6 +86,23 @@ def completion_logits(model: Any, batch: dict[str, torch.Tensor]) -> tuple[torch
 
 class _Trainer(SFTTrainer):
     loss_is_scaled_for_ga = True  # both losses below are divided by the tokens of the whole optimizer step
+    write_weights: Callable[[Path], None]
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        assert output_dir is not None
+        self.write_weights(Path(output_dir))
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """None: TRL's is a form for the hub."""
+
+    def load_weights(self, checkpoint: Path) -> None:
+        self._load_from_checkpoint(str(checkpoint))
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """A tied weight is stored once and so always missed once; anything else must not be."""
+        once = {name for name, _ in self.model.named_parameters()}
+        if wrong := sorted(once & {*load_result.missing_keys}) + list(load_result.unexpected_keys):
+            raise BadInput(f"the checkpoint's weights are not this model's: {', '.join(wrong[:5])}")
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -103,31 +124,57 @@ class _Trainer(SFTTrainer):
         return loss
 
 
-class _LogRows(TrainerCallback):
-    """Hands on the trainer's log lines as rows, with an evaluation between epochs where one is asked for."""
+class _Course(TrainerCallback):
+    """Hands on the trainer's log lines as rows, measures, and says when a checkpoint or an early end is due.
+
+    Without a course, eval_loss is measured between epochs and the caller measures the end.
+    """
 
     def __init__(
         self,
         on_log: Callable[[dict[str, float]], None] | None,
-        epochs: int,
+        steps: StepPlan,
         evaluate: Callable[[], float] | None,
+        course: Course | None,
     ) -> None:
-        self.emit, self.epochs, self.evaluate = on_log, epochs, evaluate
-        self.evaluated = 0
+        self.emit, self.steps, self.evaluate, self.course = on_log, steps, evaluate, course
 
     def _row(self, state: Any, **values: float) -> None:
         if self.emit is not None:
-            self.emit({"step": state.global_step, "epoch": round((state.epoch or 0.0) * self.epochs, 4), **values})
+            epoch = round((state.epoch or 0.0) * self.steps.epochs, 4)
+            steps = {"steps": self.steps.steps} if self.course else {}
+            self.emit({"step": state.global_step, "epoch": epoch, **values, **steps})
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if logs and "loss" in logs:
             self._row(state, train_loss=float(logs["loss"]), learning_rate=float(logs["learning_rate"]))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        done = state.global_step * self.epochs // state.max_steps
-        if self.evaluate is not None and self.evaluated < done < self.epochs:  # the caller measures the end
-            self.evaluated = done
-            self._row(state, eval_loss=self.evaluate())
+        step, course = state.global_step, self.course
+        if course is None:
+            if self.evaluate is not None and step < self.steps.steps and due(step, None, self.steps):
+                self._row(state, eval_loss=self.evaluate())
+            return
+        save = due(step, course.cadence.save_steps, self.steps)
+        if self.evaluate is not None and due(step, course.cadence.eval_steps, self.steps):
+            loss = self.evaluate()
+            self._row(state, eval_loss=loss)
+            save |= course.measured.add(step, loss)
+            if course.measured.exhausted(course.cadence):
+                control.should_training_stop = save = True
+        if save:
+            # A log row at each checkpoint: its mean then never spans the place where a resumed training begins.
+            control.should_save = control.should_log = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        assert self.course is not None
+        checkpoint = path_of(self.course.folder, state.global_step)
+        write_progress(checkpoint, self.course.measured)
+        best = self.course.measured.best
+        if best and best[0] == state.global_step:
+            self.course.best = checkpoint
+        if self.course.on_checkpoint is not None:
+            self.course.on_checkpoint(checkpoint)
 
 
 def fit(
@@ -142,18 +189,22 @@ def fit(
     autocast: bool,
     on_log: Callable[[dict[str, float]], None] | None = None,
     evaluate: Callable[[], float] | None = None,
+    course: Course | None = None,
+    write_weights: Callable[[Path], None] | None = None,
 ) -> int:
     """Train the model's trainable weights in place with a fresh optimizer; returns the optimizer steps taken.
 
     order: micro-batches as indices into `examples`, for all epochs (plan.batch_order). autocast: BF16 matrix products
     over float32 masters. on_log gets rows of step, epoch and train_loss + learning_rate, or eval_loss.
+    course: checkpoints, whose weights `write_weights` writes; with its `resume`, weights, optimizer, schedule, random
+    state and place in `order` are that checkpoint's. At the end the weights are those of its best checkpoint.
 
     Raises:
         LossNotFinite: a loss was NaN or infinite; the weights are then half-way and the caller restores them.
     """
     with tempfile.TemporaryDirectory(prefix="haloforge-fit-") as scratch, _left_as_found(model):
         args = SFTConfig(
-            output_dir=scratch,
+            output_dir=str(course.folder) if course else scratch,
             max_steps=steps.steps,
             per_device_train_batch_size=1,  # a row of the data set is a whole micro-batch of samples
             gradient_accumulation_steps=steps.accumulation,
@@ -187,12 +238,33 @@ def fit(
                 [examples[i] for row in rows for i in row["batch"]], tokenizer.pad_token_id, packed
             ),
             processing_class=tokenizer,
-            callbacks=[_LogRows(on_log, steps.epochs, evaluate)],
+            callbacks=[_Course(on_log, steps, evaluate, course)],
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train()
+        if course is None:
+            trainer.train()
+            taken = int(trainer.state.global_step)
+        else:
+            assert write_weights is not None
+            trainer.write_weights = write_weights
+            taken = _follow(trainer, course, steps)
+    assert taken == steps.steps or (course and course.measured.exhausted(course.cadence)), f"{taken} of {steps.steps}"
+    return taken
+
+
+def _follow(trainer: _Trainer, course: Course, steps: StepPlan) -> int:
+    """Train on to the course's end and take its best weights; returns the optimizer steps taken in all."""
+    taken = step_of(course.resume) if course.resume else 0
+    assert taken is not None
+    if taken < steps.steps and not course.measured.exhausted(course.cadence):
+        trainer.train(resume_from_checkpoint=str(course.resume) if course.resume else None)
         taken = int(trainer.state.global_step)
-    assert taken == steps.steps, f"{taken} optimizer steps taken, {steps.steps} planned"
+    elif course.resume is not None:
+        trainer.load_weights(course.resume)
+    best = course.measured.best
+    if best and best[0] != taken:
+        assert course.best is not None
+        trainer.load_weights(course.best)
     return taken
 
 

@@ -29,7 +29,7 @@ def written_aside(out: Path) -> Iterator[Path]:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def write_adapter(model: Any, folder: Path, base_dir: str, dtype: str) -> None:
+def write_adapter(model: Any, folder: Path, base_dir: str) -> None:
     """The PEFT model's adapter, float32 whatever the base's dtype, for plain `PeftModel.from_pretrained`."""
     model.peft_config["default"].base_model_name_or_path = base_dir
     model.save_pretrained(str(folder), save_embedding_layers=False)

@@ -19,6 +19,7 @@ from haloforge.errors import BadInput, LossNotFinite
 from haloforge.models import is_complete_adapter, require_model
 from haloforge.records import TrainingExample
 from haloforge.rendering import load_tokenizer
+from haloforge.training.checkpoints import Course
 from haloforge.training.folders import write_adapter, write_model, written_aside
 from haloforge.training.plan import UpdatePlan, batch_order, plan_steps
 
@@ -157,7 +158,10 @@ class Learner:
             )
             with torch.random.fork_rng():
                 torch.manual_seed(s.seed)
-                self._model = get_peft_model(self._base, config)
+                try:
+                    self._model = get_peft_model(self._base, config)
+                except ValueError as e:
+                    raise BadInput(f"lora.target_modules do not fit {s.model_dir}: {e}") from e
         else:
             try:
                 self._model = PeftModel.from_pretrained(self._base, str(folder), is_trainable=True)
@@ -175,12 +179,8 @@ class Learner:
 
     def save(self, out_dir: str | Path) -> None:
         """Write what is there now: a plain adapter (lora) or a full model, whole or not at all."""
-        s = self.settings
         with written_aside(Path(out_dir)) as folder:
-            if s.method == "lora":
-                write_adapter(self._model, folder, s.base_name or s.model_dir, s.dtype)
-            else:
-                write_model(self._model, folder, s.model_dir, s.dtype)
+            self._write(folder, self.settings.dtype)
 
     def adapter_tensors(self) -> dict[str, torch.Tensor]:
         """The current adapter as PEFT names and stores it: float32 CPU copies."""
@@ -199,12 +199,16 @@ class Learner:
         out_dir: str | Path,
         on_log: Callable[[LogRow], None] | None = None,
         held_out: Sequence[TrainingExample] = (),
+        course: Course | None = None,
     ) -> UpdateReport:
         """Train on the examples' completion tokens and write the folder `out_dir`, whole or not at all.
 
         The folder is a plain PEFT adapter (lora) or a full model with the base's tokenizer (full). The same examples,
         plan and start give the same bytes. on_log gets rows of step, epoch and train_loss + learning_rate, and
         eval_loss at each epoch's end where `held_out` has examples. The weights before are kept for scoring (lora).
+        With a course, rows also have steps, all there will be; checkpoints are written, measurements follow its cadence
+        (the start point's comes first), and the weights of the lowest eval_loss are kept in the end. With its `resume`,
+        the training goes on from there, to the same bytes as if it had never been interrupted (on a CPU).
 
         Raises:
             LossNotFinite: a loss was NaN or infinite; the learner is then as it was, and nothing is written.
@@ -220,8 +224,16 @@ class Learner:
         loss_before = self._finite(self.score(measured).mean_loss, "before training")
         before = self._trained()
         lengths = [len(e.prompt_token_ids) + len(e.token_ids) for e in examples]
+
+        def measure() -> float:
+            return self._finite(self.score(held_out).mean_loss, "on the held-out rows")
+
+        if course and held_out and not course.resume:
+            course.measured.add(0, measure())
+            if on_log is not None:
+                on_log({"step": 0, "epoch": 0.0, "eval_loss": course.measured.rows[-1][1], "steps": steps.steps})
         try:
-            fit(
+            taken = fit(
                 self._model,
                 self.tokenizer,
                 examples,
@@ -231,22 +243,28 @@ class Learner:
                 packed=self.device.type != "cpu" if plan.packing == "auto" else plan.packing,
                 autocast=self._autocast,
                 on_log=on_log,
-                evaluate=(lambda: self.score(held_out).mean_loss) if held_out else None,
+                evaluate=measure if held_out else None,
+                course=course,
+                write_weights=lambda folder: self._write(folder, "float32"),
             )
             self._round_masters()
             loss_after = self._finite(self.score(measured).mean_loss, "after training")
         except LossNotFinite:
             self._put(before)
             raise
-        held_out_loss = self.score(held_out).mean_loss if held_out else None
-        if on_log is not None and held_out_loss is not None:
+        held_out_loss = None
+        if held_out:
+            # Without rounding, the weights are to the bit those that were measured.
+            known = course.measured.best if course and not self._autocast else None
+            held_out_loss = known[1] if known else measure()
+        if course is None and on_log is not None and held_out_loss is not None:
             on_log({"step": steps.steps, "epoch": steps.epochs, "eval_loss": held_out_loss})
         weight_change = self._change_since(before)
         if self.settings.method == "lora":
             self._previous = before
         self.save(out_dir)
         return UpdateReport(
-            optimizer_steps=steps.steps,
+            optimizer_steps=taken,
             epochs=steps.epochs,
             loss_before=loss_before,
             loss_after=loss_after,
@@ -344,6 +362,14 @@ class Learner:
         import torch
 
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self._autocast)
+
+    def _write(self, folder: Path, dtype: str) -> None:
+        """dtype: of a full model's weights; an adapter's are float32."""
+        s = self.settings
+        if s.method == "lora":
+            write_adapter(self._model, folder, s.base_name or s.model_dir)
+        else:
+            write_model(self._model, folder, s.model_dir, dtype)
 
     def _weights(self) -> Iterator[tuple[str, Any]]:
         return ((name, p) for name, p in self._model.named_parameters() if p.requires_grad)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.whole_runs import command, finish, make_place
+
 
 def pytest_addoption(parser):
     parser.addoption("--require", action="store_true", help="fail where a test would skip, but for data that is absent")
@@ -29,3 +31,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A HALOFORGE_HOME of the test's own."""
     monkeypatch.setenv("HALOFORGE_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def small_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that whole runs share: `base`, prompts.jsonl, heldout.jsonl, data.jsonl, run.yaml."""
+    return make_place(tmp_path_factory.mktemp("whole-runs"))
+
+
+@pytest.fixture(scope="session")
+def small_run(small_base: Path) -> Path:
+    """A finished run of two cycles on that base."""
+    finish(command(small_base, "--config", "run.yaml", "--output", "undisturbed"))
+    return small_base / "undisturbed"

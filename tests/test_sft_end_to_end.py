@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_end_to_end import command, finish, lines, nothing_left, wait_until
 from tests.tiny_models import build_model
+from tests.whole_runs import command, finish, lines, nothing_left, wait_until
 
 pytestmark = pytest.mark.e2e
 

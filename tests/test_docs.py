@@ -19,8 +19,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"(?:<!-- (?P<mark>[^\n]*?) -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.S | re.M)
-COMMAND = re.compile(r"^\$? ?(?:haloforge|ray|make|pip|git|cluster/|toolbox/|tensorboard|python|\.venv/)", re.M)
+COMMAND = re.compile(r"^(?:haloforge|ray|make|pip|git|cluster/|toolbox/|tensorboard|python|\.venv/)", re.M)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
+
+
+# A line that begins with `$ ` shows what was printed; what is to be typed stands without it.
 
 
 class Block(NamedTuple):

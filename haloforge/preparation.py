@@ -80,7 +80,7 @@ class Prepared:
 
 def prepare(config: RaftConfig) -> Prepared:
     """Check the config's files and tools. Raises BadInput or MissingTool, worded for who must act."""
-    require_packages("torch", "transformers", "peft", "trl", "vllm")
+    require_packages("torch", "transformers", "peft", "trl", "vllm", "tensorboard")
     needed = {"model or sft_checkpoint": config.start_point, "prompts": config.prompts}
     missing = [name for name, value in needed.items() if not value]
     if missing:

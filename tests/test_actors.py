@@ -153,7 +153,12 @@ def test_an_error_that_nobody_foresaw_names_its_actor_too_and_stops_the_run(monk
             with pytest.raises(RunStopped, match=r"odd-0 on node [\d.]+: ZeroDivisionError\('by zero'\)"):
                 await answer(actor.go.remote(), "odd-0")
             ray.kill(actor)
-            with pytest.raises(RunStopped, match=r"odd-0 died.*run the same command again"):
-                await answer(actor.go.remote(), "odd-0")
+            told = "ZeroDivisionError"
+            while "ZeroDivisionError" in told:  # a call may still get through
+                with pytest.raises(RunStopped) as error:
+                    await answer(actor.go.remote(), "odd-0")
+                told = str(error.value)
+            assert told.startswith("odd-0 died: ")
+            assert "run the same command again" in told
 
     asyncio.run(play())

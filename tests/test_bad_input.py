@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -140,6 +141,16 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     "an output folder that cannot be": ([*RUN, "--output", "file/run"], ["file/run", "Not a directory", "--output"]),
     "more threads than there are": ([*RUN, "--set", "generation.threads=999"], ["999 CPUs", "generation.threads"]),
     "a GPU that is not there": ([*RUN, "--set", "placement=shared"], ["needs a GPU", "placement: cpu"]),
+    "a cluster that does not answer": (
+        [*RUN, "--set", "cluster.address=127.0.0.1:1"],
+        ["127.0.0.1:1", "cluster.address", "cluster/head.sh"],
+    ),
+    "a cluster address without a port": ([*RUN, "--set", "cluster.address=head"], ["'head'", "host:port"]),
+    "a port in use": (
+        [*RUN, "--set", "cluster.dashboard_port=BUSY"],
+        ["cluster.dashboard_port", "in use", "another port"],
+    ),
+    "a node that is not there": ([*RUN, "--set", "placement.trainer_node=moon"], ["'moon'", "no such node", "it has"]),
     "two GPUs that are not there": ([*RUN, "--set", "placement=split"], ["their node has 0", "placement: cpu"]),
 }
 
@@ -147,7 +158,8 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
 @pytest.mark.parametrize("case", TABLE)
 def test_bad_input_is_refused_by_name(folder, case):
     arguments, named = TABLE[case]
-    done = raft(folder, *arguments)
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        done = raft(folder, *(a.replace("BUSY", str(busy.getsockname()[1])) for a in arguments))
     assert done.returncode == 2, done.stderr
     for word in named:
         assert word in done.stderr, done.stderr
@@ -236,7 +248,9 @@ def print_table() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         place = made(Path(scratch))
         for case, (arguments, _) in TABLE.items():
-            done = raft(place, *arguments)
+            with socket.create_server(("127.0.0.1", 8299)):
+                arguments = [a.replace("BUSY", "8299") for a in arguments]
+                done = raft(place, *arguments)
             print(
                 f"## {case}\n$ haloforge raft train {' '.join(arguments)}\n{done.stderr.strip()}\n→ {done.returncode}\n"
             )

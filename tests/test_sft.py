@@ -246,6 +246,19 @@ def test_a_training_leaves_what_is_promised(place, trainer, capsys):
     assert f"haloforge raft train --checkpoint {out / 'final_model'} --prompts" in said.replace("\n", "")
 
 
+def test_a_config_alone_is_enough_and_only_what_is_typed_beats_it(place, trainer):
+    (place / "sft.yaml").write_text(
+        "model: {name: model}\ndata: {train_file: data.jsonl}\nlora: {r: 4}\n"
+        "training: {output_dir: out, num_train_epochs: 5, learning_rate: 3e-4}\n"
+    )
+    assert sft("--config", "sft.yaml") == 0
+    assert sft("--config", "sft.yaml", "--output", "other", "--epochs", "2", "--set", "lora.r=2") == 0
+    alone, typed = (call.job for call in trainer.calls)
+    assert (alone.plan.epochs, alone.plan.learning_rate, alone.settings.lora_r) == (5, 3e-4, 4)
+    assert (typed.plan.epochs, typed.plan.learning_rate, typed.settings.lora_r) == (2, 3e-4, 2)
+    assert alone.plan.gradient_accumulation_steps == 16, "the documented default, where nobody says otherwise"
+
+
 def test_the_same_command_goes_on_from_the_newest_whole_checkpoint_and_repeats_no_row(place, trainer, caplog):
     assert sft(*GOOD) == 0
     whole = metrics(place / "out")

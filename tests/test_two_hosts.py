@@ -78,8 +78,13 @@ def test_a_driver_that_is_no_job_brings_its_own_code(played):
 
 def test_the_same_commands_resume_after_an_edit_and_on_a_new_head(played):
     assert played.sft_weights_again == played.sft_weights
-    assert "Cycle 1 already complete, skipping..." in played.two_again.output
-    assert played.two_again.results() == played.two.results()
+    assert "is complete: nothing is left to train" in played.sft_again.output
+    assert [e["cycle"] for e in played.two_again.json("raft_statistics.json")["cycles"]] == [0, 1, 2]
+    before, after = played.two.results(), played.two_again.results()
+    assert {name: after[name] for name in before} == before, "what was there stays as it was"
+    drawn = [row["id"] for row in played.two_again.rows("samples")]
+    assert len(drawn) == len(set(drawn)), "nothing is drawn twice"
+    assert any(id.startswith("2/") for id in drawn)
 
 
 def test_stopping_leaves_nothing_on_either_host(played):

@@ -27,7 +27,6 @@ def place(tmp_path_factory):
     build_model(place / "base")
     rows = [{"prompt": f"write sum {i}", "completion": f"int main return {i % 7}"} for i in range(60)]
     (place / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (place / "started").touch()
     return place
 
 

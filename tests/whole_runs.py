@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -40,6 +41,7 @@ evaluation: {prompts: heldout.jsonl, samples: 2}
 def command(place: Path, *arguments: str, module: str = "haloforge.raft") -> subprocess.Popen[str]:
     environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
     environment["HALOFORGE_HOME"] = str(place / "home")
+    environment["TMPDIR"] = str(scratch(place))
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         cwd=place,
@@ -78,7 +80,6 @@ def make_place(place: Path) -> Path:
     (place / "prompts.jsonl").write_text("".join(lines[:-2]))
     (place / "heldout.jsonl").write_text("".join(lines[-2:]))
     (place / "run.yaml").write_text(CONFIG)
-    (place / "started").touch()
     return place
 
 
@@ -102,25 +103,32 @@ def results(run: Path) -> dict[str, list[str] | bytes]:
     return found
 
 
+def scratch(place: Path) -> Path:
+    """The temporary folder of this place's commands; short, because it is in the paths of sockets."""
+    link = place / "tmp"
+    if not link.exists():
+        link.symlink_to(tempfile.mkdtemp(prefix="h"))
+    return link.resolve()
+
+
 def left(place: Path) -> list[str]:
-    """What runs of this folder left: living processes that carry the leash or hold Ray's files, and scratch folders."""
-    found = []
+    """What runs of this place left: living processes that carry the leash or hold Ray's files, and scratch folders."""
+    found, mine = [], str(scratch(place))
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 environ = (entry / "environ").read_bytes()
                 links = [os.readlink(fd) for fd in (entry / "fd").iterdir()]
-                if leash.PREFIX.encode() in environ or any("/haloforge-ray-" in link for link in links):
+                leashed = leash.PREFIX.encode() in environ and mine.encode() in environ
+                if leashed or any(link.startswith(f"{mine}/haloforge-ray-") for link in links):
                     found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
             except OSError:
                 continue
-    kinds = ("ray", "generator", "engine", "trainer", "sft", "adapters")
-    folders = [p for kind in kinds for root in ("/tmp", "/dev/shm") for p in Path(root).glob(f"haloforge-{kind}-*")]
-    started = (place / "started").stat().st_mtime
-    for folder in folders:
+    began = (place / "tmp").lstat().st_mtime
+    for folder in Path("/dev/shm").glob("haloforge-adapters-*"):
         with suppress(FileNotFoundError):  # it went while we looked
-            found += [str(folder)] * (folder.stat().st_mtime > started)
-    return found
+            found += [str(folder)] * (folder.stat().st_mtime > began)
+    return found + [str(path) for path in Path(mine).glob("haloforge-*")]
 
 
 def nothing_left(place: Path, within_s: float = 20.0) -> bool:

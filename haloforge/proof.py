@@ -65,7 +65,7 @@ class Proof:
     rms_update: float
     """Trainer with the new against trainer with the previous adapter: what the training moved."""
     noise: float
-    """Engine against trainer at cycle 0, same weights in both, and the rounding of this adapter."""
+    """Engine against trainer at cycle 0, same weights in both, and the rounding of this adapter and of the logits."""
     rounding: float
     decided_by: str
     """exact and behaviour | exact alone, update below noise"""
@@ -113,8 +113,9 @@ def judge_swap(
         engine, trainer_new, trainer_old: scores of the same tokens, in the same order.
         noise: `rms_difference(engine, trainer)` at cycle 0, where both hold the same weights; at least NOISE_FLOOR
             is assumed.
-        rounding: `rms_difference` between the trainer's scores with the adapter as trained (float32) and rounded to
-            the engine's dtype. The noise of cycle 0, where no adapter is served, lacks it; the two add in squares.
+        rounding: what the engine's dtype can do to these scores: the trainer's own difference between the adapter as
+            trained (float32) and rounded, and the rounding of the logits. The noise of cycle 0 need not hold it: no
+            adapter is served there, and two programs that round alike agree by chance. They add in squares.
 
     Raises:
         SwapNotProved: which part failed, with its figures.
@@ -128,7 +129,7 @@ def judge_swap(
     rms_update = rms_difference(trainer_new, trainer_old)
     figures = (
         f"over {tokens} tokens rms(engine − trainer new) = {rms_new:.3g}, rms(engine − trainer old) = {rms_old:.3g}, "
-        f"rms(trainer new − old) = {rms_update:.3g}, noise = {noise:.3g} (adapter's rounding {rounding:.3g})"
+        f"rms(trainer new − old) = {rms_update:.3g}, noise = {noise:.3g} (of it rounding {rounding:.3g})"
     )
     failed = f"swap of {exact.adapter} not proved, part (b) behaviour"
     if not all(map(math.isfinite, (rms_new, rms_old, rms_update, noise))):

@@ -118,6 +118,7 @@ class FakeJudge:
 class FakeScores:
     logprobs: list[tuple[float, ...]]
     entropy: float = 0.5
+    rounding: float = 0.0
 
 
 class FakeLearner:

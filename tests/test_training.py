@@ -556,3 +556,24 @@ def test_a_checkpoint_of_another_shape_is_bad_input(base, tmp_path):
     write_progress(written[0], Measurements())
     with pytest.raises(BadInput, match="weights are not this model's"):
         run_sft(job, tmp_path / "b", resume=written[0])
+
+
+def test_the_rounding_of_logits_is_that_of_two_programs_that_round_by_themselves():
+    """Against draws: every logit off by up to half a unit in its last place, in each of two programs."""
+    import torch
+
+    from haloforge.training.learner import rounding_variance
+
+    torch.manual_seed(0)
+    logits = torch.randn(5, 40) * 6
+    targets = torch.tensor([3, 0, 39, 7, 7])
+    table = logits.log_softmax(-1)
+    said = rounding_variance(logits, table, targets, "bfloat16").sqrt()
+    # A bfloat16 has 8 significant bits: the next number after 1.0 is 1 + 2^-7.
+    assert torch.tensor(1.0, dtype=torch.bfloat16).nextafter(torch.tensor(2.0, dtype=torch.bfloat16)) == 1 + 2**-7
+    units = 2.0 ** (logits.abs().log2().floor() - 7)
+    signs = torch.randint(0, 2, (2, 4000, 5, 40)) * 2 - 1
+    one, other = (((logits + s * units / 2).log_softmax(-1))[:, torch.arange(5), targets] for s in signs)
+    assert torch.allclose((one - other).pow(2).mean(0).sqrt(), said, rtol=0.06)
+    exact = rounding_variance(logits, table, targets, "float32").sqrt()
+    assert (exact < 1e-5).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 
@@ -40,7 +41,7 @@ async def load_and_prove(run: Run, cycle: int, folder: Path) -> None:
         old = await run.learner.score(sequences, "previous")
         served = await run.learner.score(sequences, "served")
         entry["entropy"] = new.entropy
-        rounding = rms_difference(new.logprobs, served.logprobs)
+        rounding = math.hypot(rms_difference(new.logprobs, served.logprobs), served.rounding)
         proof = judge_swap(exact, engine, new.logprobs, old.logprobs, noise, rounding).record()
     await run.sampler.drop_previous()
     entry["swap"]["proof"] = {**proof, "seconds": time.monotonic() - swapped}

@@ -97,11 +97,29 @@ class Scores:
     logprobs: tuple[tuple[float, ...], ...]
     entropy: float
     """Mean over those tokens of the entropy of the whole vocabulary's distribution, in nats."""
+    rounding: float = 0.0
+    """Root mean square over those tokens of what rounding the logits can do to them, in nats; as "served" only."""
 
     @property
     def mean_loss(self) -> float:
         """Mean negative log-likelihood per token, in nats."""
         return -sum(map(sum, self.logprobs)) / sum(map(len, self.logprobs))
+
+
+def rounding_variance(logits: Any, table: Any, targets: Any, dtype: str) -> Any:
+    """Variance (K,) of each token's log-probability where two programs round every logit to `dtype` by themselves.
+
+    Each logit is then off by up to half of its unit in the last place, twice. logits, table (their log-softmax):
+    (K, V) float32; targets: (K,). The derivative of a log-probability is 1 − p for its own logit and −p for the others.
+    """
+    import torch
+
+    bits = {"bfloat16": 8, "float16": 11, "float32": 24}[dtype]
+    unit = torch.ldexp(torch.ones_like(logits), torch.frexp(logits).exponent - bits)
+    slope = table.exp()
+    rows = torch.arange(len(targets), device=targets.device)
+    slope[rows, targets] = 1 - slope[rows, targets]
+    return 2 * ((slope * unit / 2) ** 2).sum(dim=-1)
 
 
 class Learner:
@@ -284,7 +302,7 @@ class Learner:
     ) -> Scores:
         """Log-probabilities of the completion tokens under the current adapter, the same rounded to the engine's dtype
         ("served"), the one before the last update ("previous"; the current one where there was none), or the bare
-        base ("none").
+        base ("none"). As "served" it also says what rounding the logits to the engine's dtype can do (`rounding`).
         """
         import torch
 
@@ -293,7 +311,7 @@ class Learner:
         assert adapter == "current" or self.settings.method == "lora", "method full keeps only its current weights"
         self._take_threads()
         logprobs: list[tuple[float, ...]] = [()] * len(sequences)
-        entropy = 0.0
+        entropy = rounding = 0.0
         was_training = self._model.training
         self._model.eval()
         try:
@@ -306,6 +324,8 @@ class Learner:
                     )
                     table = logits.log_softmax(dim=-1)
                     entropy -= float((table.exp() * table).nan_to_num(0.0).sum())
+                    if adapter == "served":
+                        rounding += float(rounding_variance(logits, table, targets, self.settings.served_dtype).sum())
                     flat = table.gather(-1, targets[:, None])[:, 0].tolist()
                     for i in indices:
                         n = len(sequences[i].token_ids)
@@ -313,7 +333,7 @@ class Learner:
         finally:
             self._model.train(was_training)
         tokens = sum(map(len, logprobs))
-        return Scores(tuple(logprobs), entropy / tokens if tokens else 0.0)
+        return Scores(tuple(logprobs), entropy / max(tokens, 1), (rounding / max(tokens, 1)) ** 0.5)
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────
 

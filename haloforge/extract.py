@@ -44,10 +44,11 @@ _END_OF_THOUGHT = re.compile(r"\A.*</think>[ \t]*(?:\n|\Z)", re.S | re.I)
 _FENCE = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([^`\n]*?)[ \t]*$")
 _SESSION = re.compile(r"\s*(?:>>> |\$ )")
 _MAIN = re.compile(r"\bmain\s*\(|\bMain\s*\(|\bsys\.stdin\b|\binput\(|\bopen\(0\)|\b__name__\s*==")
+_NOT_JUDGED = ("java", "javascript", "typescript")
 _FAMILY = ("c", "cpp", "cpp-windows")
 
 _CODE_START = re.compile(
-    r"#|//|/\*|\*|[{}()\[\]<>@&\"'\\+-]|\d|(?:if|for|while)\b.*[:({]"
+    r"#|//|\$\w|[A-Z][a-z]+-[A-Z]\w+|/\*|\*|[{}()\[\]<>@&\"'\\+-]|\d|(?:if|for|while)\b.*[:({]"
     r"|(?:using|template|typedef|struct|class|enum|union|namespace|extern|static|inline|const|constexpr|volatile|auto"
     r"|unsigned|signed|int|long|short|char|float|double|bool|void|size_t|register|public|private|protected|return|case"
     r"|default|else|do|goto|break|continue|import|from|def|package|func|fn|use|pub|impl|trait|mod|let|var|async|lambda"
@@ -130,7 +131,9 @@ def _block(lines: list[str], fence: re.Match[str]) -> Extracted:
 def _choose(blocks: list[Extracted], wanted: str | None, entry_points: Sequence[str]) -> Extracted:
     full = [b for b in blocks if b.code] or blocks
     left = [b for b in full if b.language is not None and not _SESSION.match(b.code)] or full
-    if wanted:
+    if not wanted:
+        left = [b for b in left if b.language not in _NOT_JUDGED] or left
+    else:
         family = _FAMILY if wanted in _FAMILY else (wanted,)
         left = [b for b in left if b.language == wanted] or [b for b in left if b.language in (*family, "")] or left
     if entry_points:

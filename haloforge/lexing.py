@@ -212,7 +212,7 @@ def function_name(item: Item, language: str) -> str | None:
     for found in (_FUNCTION["csharp"] if language == "csharp" else _C_FUNCTION).finditer(head):
         if found[1] not in _NO_NAME:
             before = head[: found.start()]
-            return None if re.search(r"(?<!operator)=(?!=)", before) else found[1]
+            return None if re.search(r"(?<!operator)=(?!=)|\b(?:return|else|throw|new)\b", before) else found[1]
     return None
 
 
@@ -248,3 +248,14 @@ def python_tree(code: str) -> ast.Module | None:
             return ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def is_python(code: str) -> bool:
+    """Whether Python compiles it: stricter than `python_tree`, which takes a `return` outside of a function."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(code, "answer", "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+        return False
+    return True

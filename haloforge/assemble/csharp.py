@@ -20,9 +20,9 @@ def parts(raw: str, code: str, task: Task) -> Parts:
     tests = task.prompt.tests
     closes = max(0, -depth(task.mask(tests)))
     checks = ("Main",) if tests else ()
+    code = task.completed(raw, code, closes)
     if not code.strip() or task.as_it_stands:
         return Parts(code, tests, checks)
-    code = task.completed(code, closes)
     began = task.began()
     if began and not _classes(code, task):
         code = began.code[: began.scopes[-2] + 1 if len(began.scopes) > 1 else 0] + "\n" + code.rstrip("\n") + "\n"

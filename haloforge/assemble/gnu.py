@@ -18,7 +18,7 @@ _ASSERT = "#undef NDEBUG\n#include <assert.h>\n"
 
 def parts(raw: str, code: str, task: Task) -> Parts:
     tests = task.prompt.tests
-    code = task.completed(code)
+    code = task.completed(raw, code)
     if not code.strip() or task.as_it_stands:
         return Parts(code, tests, ("main",) if tests else ())
     if tests and _has_main(tests, task):

@@ -30,7 +30,7 @@ def parts(raw: str, code: str, task: Task) -> Parts:
     tests, kind = task.prompt.tests, task.prompt.tests_kind
     beside = kind == "go_test"
     beside_or_alone = kind != "append_go_test"
-    code = task.completed(code)
+    code = task.completed(raw, code)
     checks = test_names(tests, task)
     names = ("sol.go", "sol_test.go") if beside else None
     one_name = "sol_test.go" if kind == "append_go_test" else None

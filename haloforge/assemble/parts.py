@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from haloforge.extract import fenced_blocks
+from haloforge.extract import extract_code, fenced_blocks, without_thoughts
 from haloforge.lexing import Item, depth, function_name, items, masked, open_scopes, scope_name
 from haloforge.records import Prompt
 
@@ -32,7 +32,7 @@ class Parts:
 
     def files(self, source: str) -> dict[str, str]:
         if self.names:
-            return {self.names[0]: self.code, self.names[1]: self.tests}
+            return {self.names[0]: self.code.rstrip("\n") + "\n", self.names[1]: self.tests}
         whole = self.code.rstrip("\n") + "\n\n" + self.tests.lstrip("\n") if self.tests else self.code
         return {self.one_name or source: whole if whole.endswith("\n") else whole + "\n"}
 
@@ -104,20 +104,40 @@ class Task:
             for at in re.finditer(r"\{", mask)
         ) or bool(self.language == "csharp" and re.search(rf"\b{re.escape(name)}\s*\([^;{{}}]*\)\s*=>", mask))
 
-    def completed(self, code: str, still_open: int = 0) -> str:
+    def completed(self, raw: str, code: str, still_open: int = 0) -> str:
         """`code`, put behind the prompt where it only continues it.
 
         Args:
+            raw: the text from which `code` was extracted.
             still_open: how many scopes the tests will close.
         """
         began = self.began()
-        if self.as_it_stands or began is None or not code.strip() or self.defines(code, began.name):
+        if self.as_it_stands or began is None or any(self.defines(code, n) for n in (began.name, *self.names)):
             return code
-        if any(self.defines(code, name) for name in self.names):
+        body = self._body(raw, code, began)
+        if not body.strip():
             return code
-        whole = began.code + ("" if began.code.endswith("\n") else "\n") + code
+        whole = began.code + ("" if began.code.endswith("\n") else "\n") + body
         missing = depth(self.mask(whole)) - still_open
         return whole.rstrip("\n") + "\n" + "}\n" * missing if 0 < missing <= len(began.scopes) else whole
+
+    def _body(self, raw: str, code: str, began: Began) -> str:
+        """The function's body: an indented text as it is (a last line `x + y` is no prose), else what was extracted."""
+        text = without_thoughts(raw)
+        if fenced_blocks(text) or not is_indented(text):
+            return code
+        level = len(began.scopes)
+        for match in re.finditer(r"[{}]", self.mask(began.code + text)[len(began.code) :]):
+            level += 1 if match[0] == "{" else -1
+            if level < len(began.scopes):
+                rest = text[match.end() :]
+                return text[: match.end()] + ("\n" + extract_code(rest).code if rest.strip() else rest)
+        return text
+
+
+def is_indented(text: str) -> bool:
+    """Whether the first line that is not blank is."""
+    return bool(re.match(r"\s*\n[ \t]+\S|[ \t]+\S", text))
 
 
 def _head(mask: str, brace: int, language: str) -> str:

@@ -16,9 +16,9 @@ import textwrap
 import typing
 from collections.abc import Iterator
 
-from haloforge.assemble.parts import Parts, Task
-from haloforge.extract import extract_code, fenced_blocks, without_thoughts
-from haloforge.lexing import python_tree
+from haloforge.assemble.parts import Parts, Task, is_indented
+from haloforge.extract import fenced_blocks, without_thoughts
+from haloforge.lexing import is_python, python_tree
 from haloforge.records import Prompt
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -131,7 +131,7 @@ def _continued(began: str, raw: str, code: str) -> str:
     if text.startswith(code.rstrip("\n")) or text.lstrip()[:1].isupper():  # prose behind it, or a sentence before it
         bodies.append(code)
     bodies = [body for body in dict.fromkeys(bodies) if body.strip()]
-    if not bodies or not extract_code(raw, "python").code.strip():
+    if not bodies or not (code.strip() or is_indented(text)):
         return ""
     tree = _tree_of_began(began)
     function = _last_function(tree)
@@ -148,7 +148,7 @@ def _continued(began: str, raw: str, code: str) -> str:
             began.rstrip(" \t") + body,
         )
     ]
-    return next((way for way in (*plain, *mended) if python_tree(way)), plain[0])
+    return next((way for way in (*plain, *mended) if is_python(way)), plain[0])
 
 
 def _bound(node: ast.stmt) -> set[str]:

@@ -18,16 +18,17 @@ _INNER = re.compile(r"\A(?:\s*(?:#!\[[^\]\n]*\]|//[^\n]*)\n)*")
 
 def parts(raw: str, code: str, task: Task) -> Parts:
     tests, kind = task.prompt.tests, task.prompt.tests_kind
-    code = task.completed(code)
+    code = task.completed(raw, code)
     checks = test_names(tests, task) if kind == "append_cfg_test" else ("main",) if tests else ()
     if not code.strip() or task.as_it_stands:
         return Parts(code, tests, checks)
     began = task.began()
+    continued = began is not None and code.startswith(began.code)
+    if began and continued:
+        code = _without_foreign(code, began, task)
     if tests:
         code = _without_own(code, task)
-    if began and code.startswith(began.code):
-        code = _without_foreign(code, began, task)
-    elif began:
+    if began and not continued:
         inner = _INNER.match(code)
         at = inner.end() if inner else 0
         code = code[:at] + _before(began, code, task) + code[at:]

@@ -55,7 +55,7 @@ _MARKS: dict[str, tuple[tuple[int, str], ...]] = {
         (5, r"\bnullptr\b|\b(?:static|dynamic|reinterpret|const)_cast\s*<"),
         (5, r"^[ \t]*(?:public|private|protected)\s*:\s*$"),
         (3, r"\b(?:vector|map|set|pair|unordered_map|priority_queue|unique_ptr)\s*<"),
-        (3, r"\bauto\s*&{0,2}\s*\[?\w+[\w, ]*\]?\s*[=:]"),
+        (3, r"\bauto\s*&{0,2}\s*\[?\w+[\w, ]{0,80}\]?\s*[=:]"),
         (3, r"\b(?:const\s+)?string\s*&|\boperator\s*[<>=+*()\[\]-]+\s*\(|\bdelete(?:\[\])?\s+\w+;"),
     ),
     "c": (
@@ -65,30 +65,30 @@ _MARKS: dict[str, tuple[tuple[int, str], ...]] = {
         (2, r"\b(?:printf|scanf|malloc|free|puts|fgets|strlen|memset)\s*\("),
         (2, r"^(?:static |const |unsigned |struct |long )*(?:int|void|char|double|float|size_t"
             r"|bool)\b\s*\**\s*\w+\s*\("),
-        (1, r"->|^\s*struct\s+\w+\s*\{"),
+        (1, r"->|^[ \t]*struct\s+\w+\s*\{"),
     ),
     "python": (
         (6, r"^[ \t]*(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(.*\)[ \t]*(?:->[^:{;]*)?:[ \t]*(?:#.*)?(?:\S.*)?$"),
         (5, r"^[ \t]*class[ \t]+\w+[ \t]*(?:\([^()]*\))?[ \t]*:[ \t]*(?:#.*|pass|\.\.\.)?$"),
         (6, r"^(?:from[ \t]+[\w.]+[ \t]+import\b"
             r"|import[ \t]+[\w.]+(?:[ \t]+as[ \t]+\w+)?(?:[ \t]*,[ \t]*[\w. ]+)*[ \t]*$)"),
-        (5, r"^[ \t]*(?:if|elif|while|for)[ \t][^{};]*:[ \t]*(?:#.*)?(?:[^{};]*)$"),
+        (5, r"^[ \t]*(?:if|elif|while|for)[ \t][^{};\n]*:[ \t]*(?:#.*)?(?:[^{};\n]*)$"),
         (4, r"^[ \t]*(?:else|try|finally)[ \t]*:[ \t]*(?:#.*)?$|^[ \t]*except\b.*:[ \t]*$"
             r"|^[ \t]*with\b.*\bas\b.*:[ \t]*$"),
-        (4, r"\bprint[ \t]*\([^;]*\)[ \t]*$|\binput\(\)|\bsys\.stdin\b|__name__|\blambda\b[^:]*:|\bself\."),
+        (4, r"\bprint[ \t]*\([^;\n]{0,200}\)[ \t]*$|\binput\(\)|\bsys\.stdin\b|__name__|\blambda\b[^:\n]{0,80}:|\bself\."),
         (2, r"\bNone\b|\bTrue\b|\bFalse\b|\bnot in\b|\bis not\b|\brange\(|^[ \t]*#[ \t]\w.*$|\bprint[ \t]+[\"\w]"),
         (3, r"^[ \t]*return\b[^;{}]*[^;{},]$"),
         (2, r"^[A-Za-z_][\w, ]*(?:\[.*\])?[ \t]*[+*/-]?=[ \t]*[^=;{][^;{]*$"),
     ),
     "rust": (
-        (9, r"\b(?:pub(?:\([\w:]+\))?\s+)?(?:const\s+|async\s+|unsafe\s+)*fn\s+\w+\s*(?:<[^>]*>)?\s*\("),
+        (9, r"\b(?:pub(?:\([\w:]+\))?\s+)?(?:const\s+|async\s+|unsafe\s+)*fn\s+\w+\s*(?:<[^>\n]{0,200}>)?\s*\("),
         (6, r"\blet\s+mut\s+\w|\blet\s+\w+\s*:\s*[&\[\w(]"),
         (2, r"\blet\s+[\w(]|\bmatch\s+\S+\s*\{"),
         (6, r"^[ \t]*(?:pub\s+)?use\s+(?:std|core|crate|super|self|alloc)\b"),
         (6, r"\b(?:println|print|eprintln|vec|format|panic|assert_eq|assert|write|writeln|unimplemented|todo"
             r"|matches)!\s*[(\[{]"),
         (5, r"^[ \t]*#!?\[\w+"),
-        (5, r"^[ \t]*impl\b(?:<[^>]*>)?\s+\w|^[ \t]*(?:pub\s+)?(?:trait|mod|enum|struct)\s+\w+[^;]*\{"),
+        (5, r"^[ \t]*impl\b(?:<[^>\n]{0,200}>)?\s+\w|^[ \t]*(?:pub\s+)?(?:trait|mod|enum|struct)\s+\w+[^;\n]{0,200}\{"),
         (4, r"&mut\s|&str\b|\bSome\(|\.unwrap\(\)|\bVec<|\bOption<|\bResult<|\.iter\(\)|\.collect\b"),
     ),
     "go": (
@@ -96,14 +96,14 @@ _MARKS: dict[str, tuple[tuple[int, str], ...]] = {
         (8, r"^func\s*(?:\([^)]*\)\s*)?\w+\s*(?:\[[^\]]*\])?\("),
         (5, r":=|\bfmt\.\w+\(|\bchan\b|\bgo\s+func\b|\bdefer\s"),
         (5, r"^[ \t]*import\s+(?:\(|\w*\s*\"[\w/.]+\")|^[ \t]*type\s+\w+\s+(?:struct|interface|func|\[|map)"),
-        (3, r"\bmap\[\w+\]|\[\](?:int|string|byte|float64|rune)\b|\bfor\s+[^;{]*\brange\b|\binterface\{\}"),
+        (3, r"\bmap\[\w+\]|\[\](?:int|string|byte|float64|rune)\b|\bfor\s+[^;{\n]{0,80}\brange\b|\binterface\{\}"),
     ),
     "csharp": (
         (9, r"^[ \t]*(?:global\s+)?using\s+(?:static\s+)?(?:System|Microsoft|Newtonsoft|Xunit|NUnit)\b[\w.]*\s*;"),
         (7, r"\bConsole\.(?:Write|Read|Error|In|Out)|\bstatic\s+(?:async\s+)?(?:void|int|Task)\s+Main\s*\("),
         (4, r"^[ \t]*(?:[a-z]+[ \t]+)*class[ \t]+\w+(?:<\w+>)?[ \t]*:[ \t]*(?!public\b|private\b|protected\b)"
             r"[A-Z][\w<>, .]*\{?[ \t]*$"),
-        (6, r"^[ \t]*namespace\s+[\w.]+\s*[;{]?[ \t]*$|^\s*using\s+\w+\s*=\s*[\w.<>]+;"),
+        (6, r"^[ \t]*namespace\s+[\w.]+\s*[;{]?[ \t]*$|^[ \t]*using\s+\w+\s*=\s*[\w.<>]+;"),
         (4, r"\{\s*get\s*;|\bforeach\s*\(|\bList<\w|\bDictionary<|\bstring\[\]\s|\bnew\s+List<|\bIEnumerable<"
             r"|\.ToString\(\)"),
         (3, r"^[ \t]*(?:public|private|protected|internal)\s+(?:(?:static|sealed|abstract|partial|async"
@@ -124,7 +124,7 @@ _MARKS: dict[str, tuple[tuple[int, str], ...]] = {
     "javascript": (
         (8, r"\bconsole\.(?:log|error|assert)\s*\(|\bmodule\.exports\b|\brequire\s*\([\"']|\bprocess\.(?:stdin"
             r"|stdout|exit|argv)"),
-        (6, r"^[ \t]*(?:const|let|var)\s+[\w{\[][^=:;]*=|\bfunction\s*\w*\s*\([^)]*\)\s*\{"),
+        (6, r"^[ \t]*(?:const|let|var)\s+[\w{\[][^=:;]*=|\bfunction\s*\w*\s*\([^)\n]{0,200}\)\s*\{"),
         (5, r"=>\s*[{(\w]|===|!==|^[ \t]*(?:import|export)\s+(?:default\s|\{|\*|\w+\s+from)"),
     ),
     "powershell": (
@@ -157,6 +157,8 @@ _HASH_DOC = re.compile(
     r"^[ \t]*#(?![ \t]*(?:include|define|if|ifdef|ifndef|endif|pragma|undef|else|elif|!|\[)).*$", re.M
 )
 _LEAST = 4
+_LOOKED_AT = 16_384
+"""Characters of a program that are searched for marks: no answer can make the search long."""
 
 
 def language_of(code: str) -> str | None:
@@ -165,7 +167,7 @@ def language_of(code: str) -> str | None:
     C and C++ share most of their text: what only C++ has decides for C++, C's headers and main for C. A program
     that includes a header of Windows is "cpp-windows". Java, JavaScript are known, so that they pass for nothing else.
     """
-    code = code.replace("\r\n", "\n")
+    code = code[:_LOOKED_AT].replace("\r\n", "\n")
     plain = _LITERALS.sub(lambda found: found[1] or '""', code)
     braced = _BRACED_COMMENT.sub(" ", plain)
     scores = {

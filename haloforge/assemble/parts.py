@@ -70,6 +70,10 @@ class Task:
     def mask(self, code: str) -> str:
         return masked(code, self.language, directives=True)
 
+    def _flat(self, mask: str) -> str:
+        """Without the braces of Go's `interface{}` and `struct{}`."""
+        return _GO_TYPE.sub(lambda found: "_" * len(found[0]), mask) if self.language == "go" else mask
+
     def items(self, mask: str, start: int = 0, end: int | None = None) -> list[Item]:
         return list(items(mask, self.language, start, end))
 
@@ -85,7 +89,7 @@ class Task:
         """What the prompt began; None where it does not end inside a function (also in its last such fence)."""
         text = self.prompt.text.replace("\r\n", "\n")
         for code in [*(block.code for block in reversed(fenced_blocks(text))), text]:
-            mask = self.mask(code)
+            mask = self._flat(self.mask(code))
             if mask.rstrip().endswith("{"):
                 scopes = open_scopes(mask)
                 if not scopes:
@@ -98,7 +102,7 @@ class Task:
 
     def defines(self, code: str, name: str) -> bool:
         """Whether `code` defines a function of that name, at any depth."""
-        mask = self.mask(code)
+        mask = self._flat(self.mask(code))
         return any(
             function_name(Item(0, at.start(), 0, _head(mask, at.start(), self.language), True), self.language) == name
             for at in re.finditer(r"\{", mask)
@@ -142,8 +146,6 @@ def is_indented(text: str) -> bool:
 
 def _head(mask: str, brace: int, language: str) -> str:
     """The words before a brace, back to the last end of a declaration."""
-    if language == "go":
-        mask = _GO_TYPE.sub(lambda found: "_" * len(found[0]), mask[:brace])
     start = max(mask.rfind(ch, 0, brace) for ch in ";{}") + 1
     if language == "go":  # its lines end declarations too
         start = max([start, *(found.start() for found in _FUNC.finditer(mask, start, brace))])

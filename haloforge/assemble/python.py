@@ -118,10 +118,12 @@ def _defines(code: str, names: tuple[str, ...]) -> bool:
 
 
 def _outside_functions(node: ast.AST) -> Iterator[ast.AST]:
-    yield node
-    if not isinstance(node, (*_FUNCTIONS, ast.Lambda)):
-        for child in ast.iter_child_nodes(node):
-            yield from _outside_functions(child)
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, (*_FUNCTIONS, ast.Lambda)):
+            waiting += ast.iter_child_nodes(node)
 
 
 def _continued(began: str, raw: str, code: str) -> str:

@@ -75,7 +75,8 @@ _MARKS: dict[str, tuple[tuple[int, str], ...]] = {
         (5, r"^[ \t]*(?:if|elif|while|for)[ \t][^{};\n]*:[ \t]*(?:#.*)?(?:[^{};\n]*)$"),
         (4, r"^[ \t]*(?:else|try|finally)[ \t]*:[ \t]*(?:#.*)?$|^[ \t]*except\b.*:[ \t]*$"
             r"|^[ \t]*with\b.*\bas\b.*:[ \t]*$"),
-        (4, r"\bprint[ \t]*\([^;\n]{0,200}\)[ \t]*$|\binput\(\)|\bsys\.stdin\b|__name__|\blambda\b[^:\n]{0,80}:|\bself\."),
+        (4, r"\bprint[ \t]*\([^;\n]{0,200}\)[ \t]*$|\binput\(\)|\bsys\.stdin\b|__name__"
+            r"|\blambda\b[^:\n]{0,80}:|\bself\."),
         (2, r"\bNone\b|\bTrue\b|\bFalse\b|\bnot in\b|\bis not\b|\brange\(|^[ \t]*#[ \t]\w.*$|\bprint[ \t]+[\"\w]"),
         (3, r"^[ \t]*return\b[^;{}]*[^;{},]$"),
         (2, r"^[A-Za-z_][\w, ]*(?:\[.*\])?[ \t]*[+*/-]?=[ \t]*[^=;{][^;{]*$"),

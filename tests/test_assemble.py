@@ -7,6 +7,7 @@ import json
 import os
 import re
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -398,6 +399,41 @@ def test_helpers_that_the_prompt_defines_are_there_for_a_whole_answer():
     run(program)
     own = "def half(x):\n    return x // 2\n\n\ndef quarter(x):\n    return half(half(x))\n"
     assert put("python", "python", own, "assert quarter(4) == 1\n", prompt).code == own
+
+
+def test_a_prompt_that_imports_inside_of_the_function():
+    prompt = 'def up(x):\n    import math\n    """Rounds up."""\n'
+    for text in ("    return math.ceil(x)\n", "```python\ndef up(x):\n    return math.ceil(x)\n```"):
+        run(put("python", "python", text, "assert up(1.5) == 2\n", prompt))
+
+
+HOSTILE = (
+    "{",
+    "(",
+    "\n",
+    "use {",
+    '$"{',
+    "/*",
+    "func f(",
+    "for a in b ",
+    "auto a, ",
+    "def f(\n",
+    "<think>",
+    "#",
+    "lambda ",
+)
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+@pytest.mark.parametrize("language", ["cpp", "rust", "go", "csharp", "python", None])
+def test_no_answer_makes_putting_together_long(language, piece):
+    prompt = {"cpp": CPP_PROMPT, "go": GO_PROMPT, "csharp": CS_PROMPT, "python": PY_PROMPT}.get(
+        language or "", "fn f() {\n"
+    )
+    kind = "python" if language == "python" else "append_main"
+    start = time.process_time()
+    put(language, kind, piece * (20_000 // len(piece)), "int main() {}\n", prompt)
+    assert time.process_time() - start < 5
 
 
 def test_typing_is_there_for_a_class_solution_as_sites_have_it():

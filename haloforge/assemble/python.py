@@ -22,6 +22,7 @@ from haloforge.lexing import is_python, python_tree
 from haloforge.records import Prompt
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_IMPORTS = (ast.Import, ast.ImportFrom)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -49,9 +50,7 @@ def entry_points(task: Prompt) -> tuple[str, ...]:
     names: list[str] = []
     if tree:
         own = {node.name for node in ast.walk(tree) if isinstance(node, _DEFINITIONS)}
-        own |= {
-            name for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom) for name in _bound(node)
-        }
+        own |= {name for node in ast.walk(tree) if isinstance(node, _IMPORTS) for name in _bound(node)}
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
         checked = [a.id for c in calls if _name(c) == "check" for a in c.args[:1] if isinstance(a, ast.Name)]
         called = [_name(call) for call in calls]
@@ -88,15 +87,18 @@ def _tree_of_began(code: str) -> ast.Module | None:
 
 
 def _last_function(tree: ast.Module | None) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-    """The function that the text ends in, where it holds nothing but its docstring and a `pass`."""
+    """The function that the text ends in, where it holds nothing but a docstring, imports and our `pass`."""
     node: ast.AST | None = tree.body[-1] if tree and tree.body else None
     while isinstance(node, ast.ClassDef) and node.body:
         node = node.body[-1]
     if not isinstance(node, _FUNCTIONS) or not isinstance(node.body[-1], ast.Pass):
         return None
-    before = node.body[:-1]
-    is_docstring = len(before) == 1 and isinstance(before[0], ast.Expr) and isinstance(before[0].value, ast.Constant)
-    return node if not before or is_docstring else None
+    return node if all(_says_nothing(part) for part in node.body[:-1]) else None
+
+
+def _says_nothing(node: ast.stmt) -> bool:
+    """A docstring, or an import, as some prompts have in front of it."""
+    return isinstance(node, _IMPORTS) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
 
 
 def _defines(code: str, names: tuple[str, ...]) -> bool:
@@ -170,15 +172,18 @@ def _with_prompts(code: str, task: Task, began: str | None) -> str:
     if tree is None:
         return code
     bound = {name for node in tree.body for name in _bound(node)}
+    imported = {name for n in ast.walk(tree) if isinstance(n, _IMPORTS) for name in _bound(n)}
     said = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
     tests = python_tree(task.prompt.tests)
     tested = {n.id for n in ast.walk(tests) if isinstance(n, ast.Name)} if tests else set()
     before: list[str] = []
     prompt = _tree_of_began(began) if began else None
-    for node in prompt.body[:-1] if prompt else ():
+    last = _last_function(prompt)
+    inner = [node for node in last.body if isinstance(node, _IMPORTS)] if last else []
+    for node in [*prompt.body[:-1], *inner] if prompt else ():
         names = _bound(node)
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            if names - bound and (names & (said | tested) or "*" in names):
+        if isinstance(node, _IMPORTS):
+            if names - bound - imported and (names & (said | tested) or "*" in names):
                 before.append(ast.unparse(node))
                 bound |= names
         elif isinstance(node, _DEFINITIONS) and node.name not in (*task.names, *bound):

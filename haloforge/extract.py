@@ -158,9 +158,9 @@ def _without_prose(text: str) -> str:
     if not any(line.strip() and _is_code(line) for line in lines):
         return ""
     first, last = 0, len(lines)
-    while not lines[first].strip() or _is_prose(lines[first]):
+    while first < last and (not lines[first].strip() or _is_prose(lines[first])):
         first += 1
-    while not lines[last - 1].strip() or _is_prose(lines[last - 1]):
+    while first < last and (not lines[last - 1].strip() or _is_prose(lines[last - 1])):
         last -= 1
     before, after = lines[:first], lines[last:]
     if not any(line.strip() for line in (*before, *after)):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import os
+import random
 import re
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -223,6 +225,16 @@ def test_a_go_answer_loses_its_tests_and_its_imports_follow():
     assert program.files == {"sol_test.go": program.code.rstrip("\n") + "\n\n" + GO_TESTS}
     assert program.code.startswith("package add_test\n")
     assert program.checks == ("TestAdd",)
+
+
+def test_go_tests_bring_the_imports_that_they_need():
+    program = put(
+        "go", "append_go_test", "```go\nfunc add(a, b int) int {\n\treturn a + b\n}\n```", GO_TESTS, "Add two."
+    )
+    assert imports(program.code) == ['"fmt"', '"testing"']
+    assert program.code.startswith("package main\n")
+    own = GO_TESTS.replace("if fmt", "var reflect helper\n\treflect.Do()\n\tif fmt")
+    assert '"reflect"' not in put("go", "append_go_test", GO_ANSWER, own, GO_PROMPT).code
 
 
 def test_a_go_body_continues_the_prompt_with_the_imports_that_are_left():
@@ -453,6 +465,9 @@ def test_a_project_and_a_whole_program_are_only_extracted():
     )
     program = assemble("```rust\npub fn f() {}\n```", task)
     assert program.files == {"Cargo.toml": "[package]", "src/lib.rs": "pub fn f() {}\n"}
+    text = "```rust\npub fn f() {}\n```\nUse it:\n```rust\nfn main() { f(); }\n```\n"
+    tested = replace(task, files={"tests/f.rs": "use x::f;\n#[test]\nfn t() { f() }\n"})
+    assert assemble(text, tested).code == "pub fn f() {}\n"
     stdio = assemble("```python\nprint(1)\n```", Prompt("a", "p", "any", tests_kind="stdio"))
     assert (stdio.files, stdio.language) == ({"main.py": "print(1)\n"}, "python")
 
@@ -488,6 +503,22 @@ def essence(code, language):
 def without_go_examples(code):
     """Known-good code keeps the answers' own Example and Benchmark functions; ours drops them."""
     return re.sub(r"^func (?:Example|Benchmark)\w*\(.*?^\}$", "", code, flags=re.M | re.S)
+
+
+@pytest.mark.parametrize(
+    "name", ["multiple_gpt_cpp", "multiple_gpt_rust", "multiple_gpt_go", "multiple_gpt_csharp", "codegen16b_humaneval"]
+)
+def test_answers_that_are_cut_off_anywhere_are_put_together_without_a_fault(name):
+    source = random.Random(5)
+    for row in rows(name):
+        task = parse_task(row)
+        text = row["completion"]
+        for _ in range(3):
+            start, end = sorted(source.choices(range(len(text) + 1), k=2))
+            for cut in (text[:end], text[start:end], text[start:]):
+                program = assemble(cut, task)
+                assert assemble(cut, task) == program
+                assert bool(program.files) == bool(program.code.strip())
 
 
 @pytest.mark.parametrize(

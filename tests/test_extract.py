@@ -68,7 +68,7 @@ def test_prose_around_raw_code_goes():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "   \n\n", "I am sorry, I cannot do that.", "```c\n```", "```\n\n\n```", "<think>"]
+    "text", ["", "   \n\n", " n!= m:\n   ", "I am sorry, I cannot do that.", "```c\n```", "```\n\n\n```", "<think>"]
 )
 def test_without_a_line_of_code_there_is_no_code(text):
     assert extract_code(text).code == ""
@@ -149,6 +149,12 @@ def test_the_block_that_defines_what_the_tests_call_wins_in_every_language():
         text = f"```{language}\n{wanted}```\nand to try it\n```{language}\n{other}```\n"
         assert extract_code(text, language, ("add",)).code == wanted
         assert extract_code(text, language).code == other  # a whole program is the one with a main
+
+
+def test_a_session_is_no_program():
+    program = "def main():\n    print(int(input()) + 1)\nmain()\n"
+    text = f"```python\n{program}```\nFor example:\n```python\n>>> main()\n4\n5\n```\n"
+    assert extract_code(text).code == program
 
 
 def test_helpers_after_main_braces_in_strings_and_define_before_include_stay():

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from haloforge.assemble import csharp, gnu, go, python, rust
-from haloforge.assemble.parts import Parts, Task
+from haloforge.assemble.parts import Parts, Task, called_in_files
 from haloforge.detect import detect
 from haloforge.extract import extract_code
 from haloforge.records import Prompt
@@ -49,7 +49,7 @@ class Program:
     """The key of `files` that is compiled or run; "" for a project, whose `cmd` knows."""
     checks: tuple[str, ...]
     """Names of the tests, from the tests and never from the answer: functions in Go and Rust ("tests::adds"),
-    ("main",) where a main runs them all, ("assert 3",) … by line in Python."""
+    ("main",) where one runs them all, ("line 7", …) of the statements that check in Python."""
 
 
 def assemble(text: str, task: Prompt, *, as_it_stands: bool = False) -> Program:
@@ -60,7 +60,7 @@ def assemble(text: str, task: Prompt, *, as_it_stands: bool = False) -> Program:
         as_it_stands: `text` is the answer's share already (a row's `code`): nothing is extracted, completed or
             dropped.
     """
-    names = () if task.tests_kind in ("stdio", "files") else entry_points(task)
+    names = () if task.tests_kind == "stdio" else entry_points(task)
     found = extract_code(text, task.language, names)
     language = detect(found.code, found.language, task)
     code = text.replace("\r\n", "\n") if as_it_stands else found.code
@@ -82,6 +82,8 @@ def entry_points(task: Prompt) -> tuple[str, ...]:
     """Names of which an answer must define one: what the row says, what the prompt opens, else what the tests call."""
     if task.entry_point:
         return (task.entry_point.rpartition(".")[2],)
+    if task.tests_kind == "files":
+        return called_in_files(task)
     language = detect("", None, task)
     if language == "python":
         return python.entry_points(task)

@@ -12,6 +12,7 @@ from haloforge.records import Prompt
 _GO_TYPE = re.compile(r"\b(?:interface|struct)\s*\{\s*\}")
 _FUNC = re.compile(r"^[ \t]*func\b", re.M)
 _CALLED = re.compile(r"(?<![.\w])([A-Za-z_]\w*)\s*\(")
+_CALLED_ANYHOW = re.compile(r"([A-Za-z_]\w*)\s*\(")
 _KEYWORDS = {
     "if", "for", "while", "switch", "return", "sizeof", "assert", "main", "Main", "func", "match", "catch", "Check",
     "candidate", "check", "vec", "new", "typeof", "string", "int", "float", "double", "float64", "foreach", "using",
@@ -150,6 +151,12 @@ def _head(mask: str, brace: int, language: str) -> str:
     if language == "go":  # its lines end declarations too
         start = max([start, *(found.start() for found in _FUNC.finditer(mask, start, brace))])
     return mask[start:brace].strip()
+
+
+def called_in_files(task: Prompt) -> tuple[str, ...]:
+    """What a project's other files call, so that an answer's example with a `main` is not taken for the module."""
+    called = {name for text in task.files.values() for name in _CALLED_ANYHOW.findall(text)}
+    return tuple(sorted(called - _KEYWORDS)[:500])
 
 
 def without(code: str, spans: list[tuple[int, int]]) -> str:

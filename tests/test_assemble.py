@@ -336,6 +336,23 @@ def test_csharp_in_all_the_ways_in_which_it_comes(text):
     assert code.rindex("using ") < code.index("class "), code
 
 
+def test_a_csharp_prompt_with_a_namespace_and_a_library_that_is_not_there():
+    prompt = (
+        "using System;\nusing Foreign.Tools;\n\nnamespace S\n{\n    public class P\n    {\n"
+        "        public static int F(int x)\n        {\n"
+    )
+    for text in (
+        "            return x + 1;\n        }\n",
+        "            return x + 1;\n        }\n    }\n}\n",
+        prompt + "            return x + 1;\n        }\n    }\n}\n",
+        "```cs\nusing System;\nusing Foreign.Tools;\nclass P { public static int F(int x) { return x + 1; } }\n```",
+    ):
+        program = put("csharp", "compile_only", text, "", prompt)
+        assert balanced(program), program.code
+        assert "Foreign" not in program.code
+        assert program.code.startswith("using System;\n")
+
+
 # ---- Python -------------------------------------------------------------------------------------------------------
 
 PY_PROMPT = (

@@ -1,7 +1,8 @@
 """C#: the tests are a Main and what it needs, behind the answer; often inside the answer's class, which they close.
 
 A class that the tests close is left open: it moves to the end and loses its last brace. The prompt's `using` lines of
-the System namespaces stand before an answer that lacks them. Every Main of the answer goes where the tests bring one.
+the System namespaces stand before an answer that lacks them, those of other libraries go. Every Main of the answer
+goes where the tests bring one.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def parts(raw: str, code: str, task: Task) -> Parts:
         code = _left_open(code, closes, task)
     usings, code = _usings(code, task)
     wanted = _usings(began.code, task)[0] if began else []
+    usings = [line for line in usings if _SYSTEM.match(line) or line not in wanted]  # a library that is not there
     if not closes:
         own, tests = _usings(tests, task)
         wanted += own

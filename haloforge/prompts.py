@@ -1,6 +1,7 @@
 """Prompts as JSONL rows: read with every fault named by file and line, written back as the same rows.
 
-Reads today: stdin/stdout cases, and rows without tests. Other `tests_kind`s are refused by name.
+Reads haloforge's own fields and, through `haloforge.shapes`, those of public sets (docs/DATA.md). A row whose tests
+cannot be read is refused: nothing is left unverified in silence. Not here: rows with answers (`haloforge.answers`).
 """
 
 from __future__ import annotations
@@ -8,29 +9,36 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from haloforge import compare
+from haloforge import compare, exercism, shapes
+from haloforge.detect import known_language, language_of_main
 from haloforge.errors import BadInput
-from haloforge.records import Case, Prompt
+from haloforge.lexing import python_tree
+from haloforge.records import TESTS_KINDS, Case, Checker, Prompt
 
 _log = logging.getLogger(__name__)
 
 _INPUT_NAMES = ("input", "stdin")
 _OUTPUT_NAMES = ("output", "expected_output", "expected_stdout")
-_KINDS = ("stdio", "compile_only")
 _OWN_FIELDS = (
     "prompt", "text", "id", "task_id", "language", "tests", "test_cases", "tests_kind", "time_limit_s", "memory_mb",
-    "cflags", "compare", "validator_flags", "entry_point",
+    "cflags", "compare", "validator_flags", "entry_point", "files", "code_path", "cmd", "checker",
 )  # fmt: skip
+PROTOCOLS = ("testlib", "kattis", "open-r1")
+_UNREAD_TESTS = re.compile(
+    r"(?:\w+_)?tests?(?:_?cases?|_list|_code|_suite)?|asserts?|assertions|inputs?_outputs?|unittests?", re.I
+)
+"""Names of fields that hold tests in sets that this version does not know."""
 
 
 def read_prompts(path: str | Path) -> list[Prompt]:
-    """The prompts of a JSONL file in its order; identical ones once, with a warning.
+    """The prompts of a JSONL file in its order, or of a folder of Exercism exercises; identical ones once (a warning).
 
     A row without `id` gets a digest of what it holds, so the id does not depend on its place.
 
@@ -39,20 +47,13 @@ def read_prompts(path: str | Path) -> list[Prompt]:
             it should, two different prompts have one id. The message has the file and the line.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as e:
-        reason = e.strerror if isinstance(e, OSError) else f"it is not UTF-8 ({e})"
-        raise BadInput(f"cannot read the prompts file {path}: {reason}") from e
     prompts: dict[str, Prompt] = {}
     first_lines: dict[str, int] = {}
     content_ids: dict[str, str] = {}
     merged = 0
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+    for number, row in _exercises(path) if path.is_dir() else rows_of(path, "prompts"):
         try:
-            prompt = parse_prompt(_object(line))
+            prompt = parse_prompt(row)
         except BadInput as e:
             raise BadInput(f"{path}, line {number}: {e}") from e
         seen = prompts.get(prompt.id)
@@ -75,33 +76,63 @@ def read_prompts(path: str | Path) -> list[Prompt]:
     return list(prompts.values())
 
 
+def _exercises(folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, exercise in enumerate(exercism.exercise_folders(folder), start=1):
+        yield number, exercism.exercise_row(exercise)
+
+
+def rows_of(path: Path, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, JSON object) of each line of a file that is not blank.
+
+    Raises:
+        BadInput: the file cannot be read, or a line is no JSON object.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as e:
+        reason = e.strerror if isinstance(e, OSError) else f"it is not UTF-8 ({e})"
+        raise BadInput(f"cannot read the {what} file {path}: {reason}") from e
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                row = _object(line)
+            except BadInput as e:
+                raise BadInput(f"{path}, line {number}: {e}") from e
+            yield number, row
+
+
 def parse_prompt(row: dict[str, Any]) -> Prompt:
     """One row as a Prompt.
 
     Raises:
         BadInput: names the field, what it holds and what it should.
     """
-    text = _field(row, ("prompt", "text"), str)
-    if text is None or not text.strip():
+    prompt = parse_task(row)
+    if not prompt.text.strip():
         raise BadInput('the row has no text: "prompt" (or "text") is missing or empty')
+    return prompt
+
+
+def parse_task(row: dict[str, Any]) -> Prompt:
+    """As `parse_prompt`, but the text may be missing: the row of an answer needs none."""
+    row = shapes.canonical(row)
     given = row["id"] if row.get("id") is not None else row.get("task_id")
     if given is not None and (not isinstance(given, str | int) or isinstance(given, bool) or given == ""):
         raise BadInput(f"id is {_short(given)}; wanted is a text or a whole number")
-    kind = _field(row, ("tests_kind",), str)
-    tests = _field(row, ("tests", "test_cases"), object)
     cflags = _field(row, ("cflags",), str)
     prompt = Prompt(
         id="" if given is None else str(given),
-        text=text,
+        text=_field(row, ("prompt", "text"), str) or "",
         language=_field(row, ("language",), str),
-        cases=_cases(tests, kind),
-        entry_point=_field(row, ("entry_point",), str),
+        entry_point=_field(row, ("entry_point",), str) or None,
         time_limit_s=_positive(row, "time_limit_s", float),
         memory_mb=_positive(row, "memory_mb", int),
         compare=_field(row, ("compare",), str),
         validator_flags=_field(row, ("validator_flags",), str),
         cflags=cflags,
+        checker=_checker(row.get("checker")),
         metadata={key: value for key, value in row.items() if key not in _OWN_FIELDS},
+        **_checks(row),
     )
     compare.rule(prompt.compare, prompt.validator_flags)
     try:
@@ -112,11 +143,22 @@ def parse_prompt(row: dict[str, Any]) -> Prompt:
 
 
 def prompt_row(prompt: Prompt) -> dict[str, Any]:
-    """The row that `parse_prompt` reads back as an equal Prompt; fields that are None are left out."""
+    """The row that `parse_prompt` reads back as an equal Prompt; fields that say nothing are left out."""
     row: dict[str, Any] = {"id": prompt.id, "prompt": prompt.text}
     if prompt.cases:
         row["tests"] = [{"input": case.stdin, "output": case.expected_stdout} for case in prompt.cases]
-    for name in ("language", "entry_point", "time_limit_s", "memory_mb", "compare", "validator_flags", "cflags"):
+    elif prompt.tests:
+        row["tests"] = prompt.tests
+    if prompt.tests_kind not in ("stdio", "compile_only"):  # these two follow from the shape
+        row["tests_kind"] = prompt.tests_kind
+    if prompt.files:
+        row["files"] = prompt.files
+    if prompt.checker:
+        row["checker"] = {name: getattr(prompt.checker, name) for name in ("language", "code", "protocol")}
+    for name in (
+        "language", "entry_point", "time_limit_s", "memory_mb", "compare", "validator_flags", "cflags", "code_path",
+        "cmd",
+    ):  # fmt: skip
         value = getattr(prompt, name)
         if value is not None:
             row[name] = value
@@ -170,16 +212,111 @@ def _positive(row: dict[str, Any], name: str, kind: type[int] | type[float]) -> 
     return kind(value)
 
 
-def _cases(tests: Any, kind: str | None) -> tuple[Case, ...]:
-    if kind is not None and kind not in _KINDS:
-        raise BadInput(f"tests_kind is {kind!r}; this version reads {' and '.join(_KINDS)}")
-    if kind == "compile_only" or tests is None:
-        return ()
+def _checks(row: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a Prompt that say how an answer is checked."""
+    tests = next((row[name] for name in ("tests", "test_cases") if row.get(name) not in (None, "", [])), None)
+    kind = _kind(row, tests)
+    if kind == "compile_only":
+        return {"tests_kind": kind}
+    if kind == "files":
+        return {"tests_kind": kind, **_project(row)}
+    if kind == "stdio":
+        if not isinstance(tests, list):
+            raise BadInput(f"tests is {_short(tests)}; wanted is a list of cases")
+        return {"tests_kind": kind, "cases": tuple(parse_case(case, index) for index, case in enumerate(tests, 1))}
+    if isinstance(tests, list) and kind == "python" and all(isinstance(line, str) for line in tests):
+        tests = "\n".join(tests)
+    if not isinstance(tests, str) or not tests.strip():
+        raise BadInput(f"tests is {_short(tests)}; wanted for tests_kind {kind} is a text")
+    tests = tests.replace("\r\n", "\n")
+    if not _BRINGS[kind](tests):
+        raise BadInput(f"tests is {_short(tests)}; tests_kind {kind} wants {_WANTED[kind]}")
+    return {"tests_kind": kind, "tests": tests}
+
+
+_GO_TEST = re.compile(r"^func\s+Test\w*\s*\(\s*\w+\s*\*\s*testing\.T", re.M)
+
+
+def _brings_python(tests: str) -> bool:
+    """Whether something in it can fail when it is run, or is called (docs/DATA.md)."""
+    tree = python_tree(tests)
+    return tree is not None and bool(re.search(r"\bassert|\bcheck\s*\(|\braise\b|\bself\.fail|\bunittest\b", tests))
+
+
+_BRINGS = {
+    "python": _brings_python,
+    "append_main": lambda tests: language_of_main(tests) is not None,
+    "append_cfg_test": lambda tests: bool(re.search(r"#\s*\[\s*test\s*\]", tests)),
+    "go_test": lambda tests: bool(re.search(r"^\s*package\s", tests, re.M) and _GO_TEST.search(tests)),
+    "append_go_test": lambda tests: bool(_GO_TEST.search(tests)) and not re.search(r"^\s*package\s", tests, re.M),
+}
+_WANTED = {
+    "python": "Python statements with an assert or a check",
+    "append_main": "a main in C, C++, C#, Rust or Go",
+    "append_cfg_test": "a Rust module with #[test] functions",
+    "go_test": "a Go test file: package, Test functions",
+    "append_go_test": "Go Test functions without a package line",
+}
+_FOUND_IN_THIS_ORDER = ("append_cfg_test", "go_test", "append_go_test", "append_main", "python")
+
+
+def _kind(row: dict[str, Any], tests: Any) -> str:
+    """One of TESTS_KINDS: as the row says, else from the shape of what it has."""
+    said = _field(row, ("tests_kind",), str)
+    if said is not None:
+        kind = str(said).partition("+")[0]  # compile_only+stdout_contains: the output is not looked at
+        if kind not in TESTS_KINDS:
+            raise BadInput(f"tests_kind is {said!r}; known are {', '.join(TESTS_KINDS)}")
+        if kind == "stdio" and tests is None:
+            raise BadInput("tests_kind is 'stdio', but the row has no tests; wanted is a list of cases")
+        return kind
+    if row.get("files") or row.get("cmd"):
+        return "files"
+    if tests is None:
+        unread = [k for k, v in row.items() if v and k not in _OWN_FIELDS and _UNREAD_TESTS.fullmatch(k)]
+        if unread:
+            raise BadInput(
+                f"the row has {', '.join(map(repr, unread))} and no tests that this version reads; give it tests "
+                '(docs/DATA.md), or "tests_kind": "compile_only" where its answers shall only be compiled'
+            )
+        return "compile_only"
+    if isinstance(tests, list):
+        return "python" if all(isinstance(test, str) for test in tests) else "stdio"
     if isinstance(tests, str):
-        raise BadInput(f"tests is a text ({_short(tests)}); this version reads a list of stdin/stdout cases")
-    if not isinstance(tests, list):
-        raise BadInput(f"tests is {_short(tests)}; wanted is a list of cases")
-    return tuple(parse_case(case, index) for index, case in enumerate(tests, start=1))
+        for kind in _FOUND_IN_THIS_ORDER:
+            if _BRINGS[kind](tests):
+                return kind
+        raise BadInput(
+            f"tests is a text ({_short(tests)}) of no known kind; wanted is a list of cases, or a tests_kind of "
+            f"{', '.join(TESTS_KINDS)}"
+        )
+    raise BadInput(f"tests is {_short(tests)}; wanted is a list of cases, or a text in the answer's language")
+
+
+def _project(row: dict[str, Any]) -> dict[str, Any]:
+    files = _field(row, ("files",), dict) or {}
+    code_path, cmd = _field(row, ("code_path",), str), _field(row, ("cmd",), str)
+    if not code_path or not cmd:
+        raise BadInput(f"{'cmd' if code_path else 'code_path'} is missing; a project has files, code_path and cmd")
+    for name, text in [*files.items(), (code_path, "")]:
+        if not isinstance(text, str):
+            raise BadInput(f"files: {name} is {_short(text)}; wanted is a text")
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
+            raise BadInput(f"files: {_short(name)} leaves the project; wanted is a relative path")
+    return {"files": {name: text for name, text in files.items()}, "code_path": code_path, "cmd": cmd}
+
+
+def _checker(value: Any) -> Checker | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not all(isinstance(value.get(k), str) for k in ("language", "code")):
+        raise BadInput(f"checker is {_short(value)}; wanted is an object with language, code and protocol")
+    if value.get("protocol") not in PROTOCOLS:
+        raise BadInput(f"checker: protocol is {_short(value.get('protocol'))}; known are {', '.join(PROTOCOLS)}")
+    if known_language(value["language"]) is None:
+        raise BadInput(f"checker: language is {_short(value['language'])}, which haloforge does not know")
+    return Checker(value["language"], value["code"], value["protocol"])
 
 
 def parse_case(case: Any, index: int) -> Case:

@@ -54,6 +54,22 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Checker:
+    """A program that says whether an output is right, for tasks with several right answers."""
+
+    language: str
+    code: str
+    protocol: str
+    """testlib | kattis | open-r1: how it is called and how it answers."""
+
+
+TESTS_KINDS = (
+    "stdio", "compile_only", "python", "append_main", "append_cfg_test", "go_test", "append_go_test", "files"
+)  # fmt: skip
+"""How an answer is checked (docs/DATA.md)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """A task: what the model is asked, and how its answer is checked."""
 
@@ -61,7 +77,7 @@ class Prompt:
     text: str
     language: str | None = None
     cases: tuple[Case, ...] = ()
-    """Checks with stdin and expected stdout; none: the answer is only compiled."""
+    """Checks with stdin and expected stdout, of tests_kind stdio."""
     entry_point: str | None = None
     time_limit_s: float | None = None
     """CPU seconds per case; None takes the verifier's default."""
@@ -71,11 +87,28 @@ class Prompt:
     validator_flags: str | None = None
     """Flags of the Kattis default validator; where present, also empty, they win over `compare`."""
     cflags: str | None = None
+    tests: str = ""
+    """Test code in the answer's language, as its kind says: a main, a test module, a test file, statements."""
+    tests_kind: str = ""
+    """One of TESTS_KINDS; left out, it is stdio where there are cases, else compile_only."""
+    files: dict[str, str] = field(default_factory=dict)
+    """A project's other files, by relative path (tests_kind files)."""
+    code_path: str | None = None
+    """Where the answer goes in the project."""
+    cmd: str | None = None
+    """What runs the project's tests."""
+    checker: Checker | None = None
+    """Decides instead of `compare` where present."""
     metadata: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.tests_kind:
+            object.__setattr__(self, "tests_kind", "stdio" if self.cases else "compile_only")
 
     @property
     def has_checks(self) -> bool:
-        return bool(self.cases)
+        """Whether an answer must pass something; without, it is only compiled."""
+        return self.tests_kind != "compile_only"
 
 
 @dataclass(frozen=True, slots=True)

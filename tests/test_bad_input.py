@@ -63,6 +63,11 @@ def made(folder: Path) -> Path:
         "textless.jsonl": [{"id": "a"}],
         "shape.jsonl": [GOOD, {"prompt": "x", "tests": {"check": "assert f(1) == 2"}}],
         "kind.jsonl": [{"prompt": "x", "tests": "assert f(1)", "tests_kind": "oracle"}],
+        "module.jsonl": [
+            GOOD,
+            {"id": "unit", "prompt": "x", "language": "cpp", "tests": "int main() { assert(f()); }"},
+        ],
+        "unread.jsonl": [GOOD, {"prompt": "x", "hidden_tests": ["f() == 1"]}],
         "twice.jsonl": [{"id": 1, "prompt": "x"}, {"id": 1, "prompt": "y"}],
         "long.jsonl": [GOOD, {**GOOD, "id": "novel", "prompt": "print " + "one and " * 400}],
         "untested.jsonl": [{"id": "bare", "prompt": "x", "language": "c"}],
@@ -101,6 +106,8 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     "a prompt without text": (prompts("textless.jsonl"), ["textless.jsonl", "line 1", "prompt"]),
     "tests in an unknown shape": (prompts("shape.jsonl"), ["shape.jsonl", "line 2", "tests is", "list"]),
     "an unknown kind of tests": (prompts("kind.jsonl"), ["kind.jsonl", "line 1", "'oracle'", "stdio"]),
+    "tests that the verifier cannot run": (prompts("module.jsonl"), ["gcc", "'unit'", "append_main", "stdio"]),
+    "tests in a field that is not read": (prompts("unread.jsonl"), ["unread.jsonl", "line 2", "'hidden_tests'"]),
     "two prompts with one id": (prompts("twice.jsonl"), ["twice.jsonl", "line 2", "line 1", "own id"]),
     "a prompt longer than the context": (
         [*RUN[:2], "--prompts", "long.jsonl", *RUN[4:]],

@@ -68,7 +68,7 @@ def test_prose_around_raw_code_goes():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "   \n\n", "I am sorry, I cannot do that.", "```c\n```", "```\n\n\n```", "<think>"]
+    "text", ["", "   \n\n", " n!= m:\n   ", "I am sorry, I cannot do that.", "```c\n```", "```\n\n\n```", "<think>"]
 )
 def test_without_a_line_of_code_there_is_no_code(text):
     assert extract_code(text).code == ""
@@ -80,6 +80,90 @@ def test_the_language_is_guessed_from_what_only_one_has():
     assert guess_language("#include <stdio.h>\nusing namespace std;\nint main() {}") == "cpp"
     assert guess_language("#include <bits/stdc++.h>\nint main() {}") == "cpp"
     assert guess_language("int main() {}") is None
+
+
+PY = "def add(a, b):\n    return a + b\n"
+ANSWERS = {
+    "alias in another case": (f"```Python\n{PY}```", "python", PY),
+    "py": (f"```py\n{PY}```", "python", PY),
+    "python3 with attributes": (f'```python3 title="add.py"\n{PY}```', "python", PY),
+    "rs": ("```rs\nfn main() {}\n```", "rust", "fn main() {}\n"),
+    "golang": ("```golang\npackage main\n```", "go", "package main\n"),
+    "C#": ("```C#\nclass A {}\n```", "csharp", "class A {}\n"),
+    "cs": ("```cs\nclass A {}\n```", "csharp", "class A {}\n"),
+    "ps1": ("```ps1\nGet-Item .\n```", "powershell", "Get-Item .\n"),
+    "unclosed": (f"Sure, here is the code:\n\n```python\n{PY}", "python", PY),
+    "a draft in the thoughts": (
+        f"<think>\nLet me try\n```python\ndef add(a, b): return a\n```\nno, wrong\n</think>\n\n```python\n{PY}```\n",
+        "python",
+        PY,
+    ),
+    "an indented fence in a list": (
+        "1. The function:\n\n   ```python\n   def add(a, b):\n       return a + b\n   ```\n2. Done.\n",
+        "python",
+        PY,
+    ),
+    "an example session behind it": (f"```python\n{PY}```\nUsage:\n```python\n>>> add(1, 2)\n3\n```", "python", PY),
+    "a call behind it": (f"```python\n{PY}```\nExample:\n```python\nprint(add(1, 2))\n```", "python", PY),
+    "tests in a block of their own": (
+        f"```python\n{PY}```\n```python\nimport unittest\nclass T(unittest.TestCase):\n    pass\n```",
+        "python",
+        PY,
+    ),
+    "corrected downwards": (
+        f"```python\ndef add(a, b):\n    return a - b\n```\nWait, that subtracts:\n```python\n{PY}```",
+        "python",
+        PY,
+    ),
+    "another language behind it": (
+        f"```python\n{PY}```\nIn JavaScript:\n```js\nfunction add() {{}}\n```",
+        "python",
+        PY,
+    ),
+    "installed first": (f"```bash\npip install numpy\n```\n```python\n{PY}```", "python", PY),
+    "its output": (f"```python\n{PY}```\n```\n3\n```", "python", PY),
+    "prose around raw code": (f"Here is the solution:\n\n{PY}\nThis adds the two numbers.", "python", PY),
+    "windows line ends": (f"```python\r\n{PY}```\r\n".replace("\n", "\r\n").replace("\r\r", "\r"), "python", PY),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_answers_as_models_write_them(case):
+    text, language, code = ANSWERS[case]
+    found = extract_code(text, None, ("add",) if language == "python" else ())
+    assert found.code.strip("\n") == code.strip("\n")
+    assert found.language in (language, None)
+
+
+def test_the_block_that_defines_what_the_tests_call_wins_in_every_language():
+    blocks = {
+        "cpp": (
+            "int helper() { return 1; }\nint add(int a, int b) {\n  return a + b;\n}\n",
+            "int main() { add(1, 2); }\n",
+        ),
+        "rust": ("pub fn add(a: i32, b: i32) -> i32 {\n    a + b\n}\n", "fn main() { add(1, 2); }\n"),
+        "go": ("func add(a int, b int) int {\n\treturn a + b\n}\n", "func main() { add(1, 2) }\n"),
+        "csharp": ("static int add(int a, int b) {\n    return a + b;\n}\n", "static void Main() { add(1, 2); }\n"),
+    }
+    for language, (wanted, other) in blocks.items():
+        text = f"```{language}\n{wanted}```\nand to try it\n```{language}\n{other}```\n"
+        assert extract_code(text, language, ("add",)).code == wanted
+        assert extract_code(text, language).code == other  # a whole program is the one with a main
+
+
+def test_a_session_is_no_program():
+    program = "def main():\n    print(int(input()) + 1)\nmain()\n"
+    text = f"```python\n{program}```\nFor example:\n```python\n>>> main()\n4\n5\n```\n"
+    assert extract_code(text).code == program
+
+
+def test_helpers_after_main_braces_in_strings_and_define_before_include_stay():
+    code = (
+        '#define N 3\n#include <stdio.h>\nint twice(int x);\nint main(void) {\n    printf("}%d{\\n", twice(N));\n'
+        "    return '}' - '}';\n}\n\nint twice(int x) {\n    return 2 * x;\n}\n"
+    )
+    for text in (code, f"```c\n{code}```", f"Here you go:\n\n{code}\nIt prints six.", code.replace("\n", "\r\n")):
+        assert extract_code(text).code.strip("\n") == code.strip("\n")
 
 
 PIECES = [

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MEANS = """
+answers assemble detect exercism lexing shapes
 budgets code_digest compare config curves extract hardware leash ledger metrics models output_folder paths progress
 proof prompts report sandbox seeds selection stages status tensorboard_log terminal verdict_cache versions
 """

@@ -8,7 +8,7 @@ import pytest
 
 from haloforge import records, sandbox
 from haloforge.errors import BadInput, MissingTool, SandboxFault
-from haloforge.records import Case, Prompt
+from haloforge.records import Case, Checker, Prompt
 from haloforge.verifiers import ExecutionVerifier, GCCVerifier, Verifier, check_ready, get_verifier, rewards
 from haloforge.verifiers.base import printable
 from haloforge.verifiers.languages import LANGUAGES
@@ -229,6 +229,24 @@ def test_a_run_is_refused_before_it_starts_where_it_could_not_be_judged():
         check_ready("gcc", {}, [task(language="python")])
     with pytest.raises(BadInput, match="'p' has none"):
         check_ready("execution", {}, [task()])
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"tests": "int main() {}", "tests_kind": "append_main", "language": "cpp"}, "tests_kind append_main"),
+        ({"tests": "assert f()", "tests_kind": "python", "language": "c"}, "tests_kind python"),
+        ({"tests_kind": "files", "files": {}, "code_path": "a.c", "cmd": "make"}, "tests_kind files"),
+        ({"cases": CASES, "checker": Checker("python", "print(1)", "open-r1")}, "a checker in python"),
+    ],
+)
+def test_tests_that_a_verifier_cannot_run_are_refused_before_a_run_and_unknown_in_python(gcc, fields, named):
+    prompt = Prompt("p", "text", **fields)
+    for name in ("gcc", "execution"):
+        with pytest.raises(BadInput, match=f"verifier {name} cannot judge prompt 'p', which has {named}"):
+            check_ready(name, {}, [task(*CASES, language="c"), prompt])
+    result = gcc.verify("int main(void) { return 0; }", prompt)
+    assert (result.status, result.reward, result.success) == ("unknown", None, False)
 
 
 def test_a_custom_verifier_runs_its_tools_in_a_box():

@@ -50,6 +50,14 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
     if isinstance(verifier, ProgramVerifier):
         prompts = list(prompts)
         for prompt in prompts:
+            if not verifier.can_check(prompt):
+                kind = (
+                    f"a checker in {prompt.checker.language}" if prompt.checker else f"tests_kind {prompt.tests_kind}"
+                )
+                raise BadInput(
+                    f"verifier {type} cannot judge prompt {prompt.id!r}, which has {kind}; it knows stdin/stdout cases "
+                    "(stdio) and compile_only"
+                )
             if verifier.cases(prompt) is None:
                 raise BadInput(f"verifier {type} needs test cases, and prompt {prompt.id!r} has none; give it tests")
         verifier.prepare(languages_of(prompts))

@@ -75,6 +75,11 @@ class ProgramVerifier(Verifier):
         tally = _Tally(total=len(cases or ()), metadata={"language": name})
         if not source.strip():
             tally.status, tally.details = r.NO_CODE, "the answer has no code"
+        elif task and not self.can_check(task):
+            tally.status, tally.details = (
+                r.UNKNOWN,
+                f"verifier {self.name} has no way to run tests_kind {task.tests_kind}",
+            )
         elif cases is None:
             tally.status, tally.details = r.UNKNOWN, "no test cases: nothing to execute the program against"
         elif name not in LANGUAGES:
@@ -83,6 +88,10 @@ class ProgramVerifier(Verifier):
         else:
             return self._build_and_run(LANGUAGES[name], source, cases, task, tally)
         return self._result(tally, source, level="")
+
+    def can_check(self, task: Prompt) -> bool:
+        """Whether all that the task checks is checked by this verifier."""
+        return task.tests_kind in ("stdio", "compile_only") and task.checker is None
 
     def cases(self, task: Prompt | None) -> Sequence[Case] | None:
         """The checks of a task; None where this verifier cannot judge without."""

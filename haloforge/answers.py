@@ -1,0 +1,102 @@
+"""Rows with answers: each with its task, which stands in the row or in a prompts file.
+
+for answer in read_answers("samples.jsonl", prompts=read_prompts("HumanEval.jsonl")): …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from haloforge.errors import BadInput
+from haloforge.prompts import parse_task, rows_of
+from haloforge.records import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer to judge."""
+
+    id: str
+    text: str
+    as_it_stands: bool
+    """The row said `code`: nothing is to be extracted or completed. False: `completion`, raw model text."""
+    task: Prompt
+
+
+def read_answers(
+    path: str | Path, prompts: Iterable[Prompt] = (), on_bad: Callable[[int, str], None] | None = None
+) -> list[Answer]:
+    """The answers of a JSONL file, in its order.
+
+    A row without `id` is called by its task and a count ("HumanEval/3#0"), or by its line.
+
+    Args:
+        prompts: tasks that rows name by `task_id` (or `id`).
+        on_bad: called with line and reason of a bad row, which is then left out.
+
+    Raises:
+        BadInput: the file cannot be read; a bad row, with its line, where there is no `on_bad`; two with one id.
+    """
+    path = Path(path)
+    tasks = {prompt.id: prompt for prompt in prompts}
+    answers: dict[str, Answer] = {}
+    lines: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    for number, row in rows_of(path, "input"):
+        try:
+            answer = parse_answer(row, tasks)
+            if row.get("id") is None:
+                name = str(row["task_id"]) if row.get("task_id") is not None else f"line {number}"
+                count = counts[name] = counts.get(name, -1) + 1
+                answer = Answer(
+                    name if name.startswith("line ") else f"{name}#{count}",
+                    answer.text,
+                    answer.as_it_stands,
+                    answer.task,
+                )
+            if answer.id in answers:
+                raise BadInput(f"id {answer.id!r} is also that of line {lines[answer.id]}; give each answer its own id")
+        except BadInput as e:
+            if on_bad is None:
+                raise BadInput(f"{path}, line {number}: {e}") from e
+            on_bad(number, str(e))
+            continue
+        answers[answer.id] = answer
+        lines[answer.id] = number
+    return list(answers.values())
+
+
+def parse_answer(row: dict[str, Any], tasks: Mapping[str, Prompt] | None = None) -> Answer:
+    """One row as an answer; where `tasks` are given, its task is the one that it names, and only that.
+
+    Raises:
+        BadInput: no code and no completion, or both; a task that `tasks` lacks; a bad field.
+    """
+    given = [name for name in ("code", "completion") if row.get(name) is not None]
+    if not given:
+        raise BadInput(
+            'the row has no answer: "code" (judged as it stands) or "completion" (raw model text) is missing'
+        )
+    # Sets of real answers keep both: the raw text, and what their authors made of it.
+    name = given[-1] if tasks else given[0]
+    text = row[name]
+    if not isinstance(text, str):
+        raise BadInput(f"{name} is {type(text).__name__}; wanted is a text")
+    if tasks:
+        task = _named(row, tasks)
+    else:
+        task = parse_task({k: v for k, v in row.items() if k not in ("code", "completion")})
+    said = row["id"] if row.get("id") is not None else row.get("task_id")
+    return Answer(str(said if said is not None else task.id), text, name == "code", task)
+
+
+def _named(row: dict[str, Any], tasks: Mapping[str, Prompt]) -> Prompt:
+    for key in ("task_id", "prompt_id", "id"):
+        if row.get(key) is not None and str(row[key]) in tasks:
+            return tasks[str(row[key])]
+    said = next((f"{key} {row[key]!r}" for key in ("task_id", "prompt_id", "id") if row.get(key) is not None), None)
+    known = ", ".join(list(tasks)[:3])
+    raise BadInput(f"{said or 'a row without task_id'} names none of the {len(tasks)} tasks ({known}, …)")

@@ -13,7 +13,7 @@ from typing import Any
 
 from ray.util.metrics import Counter, Gauge
 
-from haloforge.stages import Progress, Stage
+from haloforge.watching.stages import Progress, Stage
 
 ASK_EVERY_S = 10.0
 """How often the driver asks the actors for their GPUs' use and memory."""

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from haloforge import __version__, config_cli, raft, report, sft
-from haloforge import status as run_status
+from haloforge import __version__, config_cli, raft, sft
 from haloforge.terminal import errors_shown, show
+from haloforge.watching import report
+from haloforge.watching import status as run_status
 
 app = typer.Typer(
     add_completion=False,

@@ -21,9 +21,9 @@ from haloforge.config import RaftConfig, VerifierBlock
 from haloforge.data.practice.build import Practice
 from haloforge.errors import BadInput, MissingTool
 from haloforge.models import StartPoint, context_length, fingerprint, resolve_start_point
-from haloforge.prompts import prompt_row, read_prompts
 from haloforge.records import Prompt
 from haloforge.seeds import derive
+from haloforge.tasks.prompts import prompt_row, read_prompts
 from haloforge.verifiers import check_ready
 
 log = logging.getLogger("haloforge")

@@ -16,11 +16,11 @@ import typer
 from haloforge import config as schema
 from haloforge import output_folder, paths
 from haloforge.config import RaftConfig, Resolved
-from haloforge.curves import Curves
 from haloforge.ledger import RunFolder
-from haloforge.progress import LOG_FILE, ProgressFile, log_file, seen_by_a_person, ticking, told
-from haloforge.stages import Progress, Several, Stage
 from haloforge.terminal import errors_shown, show, terminable
+from haloforge.watching.curves import Curves
+from haloforge.watching.progress import LOG_FILE, ProgressFile, log_file, seen_by_a_person, ticking, told
+from haloforge.watching.stages import Progress, Several, Stage
 
 if TYPE_CHECKING:
     from actors.cluster import Cluster
@@ -199,7 +199,7 @@ async def practice_base(prepared: Prepared, cluster: Cluster, share: Plan, progr
 
 def show_end(folder: RunFolder) -> None:
     """The table, the best cycle, where everything is, and what to type next."""
-    from haloforge import report
+    from haloforge.watching import report
 
     show(*report.ending(folder.statistics, folder.path))
 

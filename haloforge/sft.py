@@ -20,9 +20,9 @@ from haloforge import config as schema
 from haloforge import output_folder, paths
 from haloforge.config import Resolved, SftConfig
 from haloforge.errors import BadInput
-from haloforge.progress import log_file, seen_by_a_person, ticking, told
-from haloforge.stages import Several, Stage
 from haloforge.terminal import errors_shown, show, terminable
+from haloforge.watching.progress import log_file, seen_by_a_person, ticking, told
+from haloforge.watching.stages import Several, Stage
 
 if TYPE_CHECKING:
     from haloforge.models import StartPoint

@@ -18,9 +18,9 @@ from typing import IO, Any
 
 from haloforge.errors import BadInput
 from haloforge.output_folder import OutputFolder, writing
-from haloforge.tensorboard_log import TensorBoardLog
 from haloforge.training import checkpoints
 from haloforge.training.sft import FINAL_MODEL, SftReport
+from haloforge.watching.tensorboard_log import TensorBoardLog
 
 log = logging.getLogger("haloforge")
 

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from haloforge.answers import read_answers
 from haloforge.errors import BadInput
 from haloforge.records import Case, Prompt
+from haloforge.tasks.answers import read_answers
 
 TASKS = [Prompt("HumanEval/0", "p", "python", tests="assert f()", tests_kind="python"), Prompt("7", "q")]
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from haloforge.assemble import assemble
-from haloforge.lexing import masked, python_tree
-from haloforge.prompts import parse_task
 from haloforge.records import Prompt
+from haloforge.source.assemble import assemble
+from haloforge.source.lexing import masked, python_tree
+from haloforge.tasks.prompts import parse_task
 
 
 def put(language, kind, text, tests, prompt="", **fields):

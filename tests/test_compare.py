@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from haloforge.compare import matches, rule
 from haloforge.errors import BadInput
+from haloforge.tasks.compare import matches, rule
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from haloforge.prompts import parse_prompt
+from haloforge.tasks.prompts import parse_prompt
 from haloforge.verifiers import get_verifier
 
 pytestmark = pytest.mark.sandbox

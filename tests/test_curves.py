@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from haloforge.curves import Curves
-from haloforge.progress import told
-from haloforge.tensorboard_log import TensorBoardLog
+from haloforge.watching.curves import Curves
+from haloforge.watching.progress import told
+from haloforge.watching.tensorboard_log import TensorBoardLog
 from tests.fakes import CutOff, FakeJudge, FakeLearner, FakeSampler
 from tests.test_loop import make_run, play
 

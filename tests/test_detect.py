@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from haloforge.detect import detect, known_language, language_of
 from haloforge.records import Prompt
+from haloforge.source.detect import detect, known_language, language_of
 
 COUNTED = ("c", "cpp", "cpp-windows", "python", "rust", "go", "csharp")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from haloforge.extract import ALIASES, extract_code, guess_language, known_language
+from haloforge.source.extract import ALIASES, extract_code, guess_language, known_language
 
 C = '#include <stdio.h>\n\nint main(void) {\n    printf("```\\n");\n    return 0;\n}\n'
 CPP = "#include <iostream>\nint main() { std::cout << 1; }\n"

@@ -11,9 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MEANS = """
-answers assemble detect exercism lexing shapes
-budgets code_digest compare config curves extract hardware leash ledger metrics models output_folder paths progress
-proof prompts report sandbox seeds selection stages status tensorboard_log terminal verdict_cache versions
+budgets code_digest config hardware leash ledger metrics models output_folder paths proof sandbox seeds selection
+source tasks terminal verdict_cache versions watching
 """
 WORK = "data generation loop preparation rendering sft_folder training verifiers"
 LAYERS = {

@@ -13,7 +13,7 @@ from haloforge.data.practice import checkpoint
 from haloforge.data.practice.build import Practice, Recipe, data_files, task_sets
 from haloforge.data.practice.corpus import FLAWS
 from haloforge.data.practice.kinds import HEAD, KINDS
-from haloforge.prompts import parse_prompt, read_prompts
+from haloforge.tasks.prompts import parse_prompt, read_prompts
 from haloforge.verifiers import GCCVerifier
 
 SMALL = Recipe(steps=100, batch_size=4)

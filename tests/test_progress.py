@@ -15,12 +15,12 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from haloforge import progress, report, status
 from haloforge.cli import app
 from haloforge.errors import BadInput, RunStopped
 from haloforge.ledger import RunFolder
-from haloforge.progress import LiveLine, LogLines, ProgressFile, clock_time, log_file, ticking, told
-from haloforge.stages import Progress, Several, Stage
+from haloforge.watching import progress, report, status
+from haloforge.watching.progress import LiveLine, LogLines, ProgressFile, clock_time, log_file, ticking, told
+from haloforge.watching.stages import Progress, Several, Stage
 from tests.fakes import CutOff, FakeSampler
 from tests.test_loop import make_run, play
 

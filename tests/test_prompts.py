@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from haloforge.errors import BadInput
-from haloforge.prompts import parse_task, prompt_row, read_prompts, write_prompts
 from haloforge.records import Case, Checker, Prompt
+from haloforge.tasks.prompts import parse_task, prompt_row, read_prompts, write_prompts
 
 
 @pytest.fixture

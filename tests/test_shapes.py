@@ -10,11 +10,11 @@ import zlib
 
 import pytest
 
-from haloforge import shapes
-from haloforge.assemble import assemble
 from haloforge.errors import BadInput
-from haloforge.prompts import parse_task, prompt_row, read_prompts
 from haloforge.records import Case, Checker
+from haloforge.source.assemble import assemble
+from haloforge.tasks import shapes
+from haloforge.tasks.prompts import parse_task, prompt_row, read_prompts
 
 
 def run(program):

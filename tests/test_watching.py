@@ -20,7 +20,7 @@ from actors.metrics import COUNTERS, GAUGES, TAGS, RayMetrics
 from actors.pool import VerifierPool
 from haloforge.hardware import Gpu
 from haloforge.records import PASSED, Case, Prompt, Sample
-from haloforge.stages import Stage
+from haloforge.watching.stages import Stage
 
 pytestmark = pytest.mark.sandbox
 
@@ -102,7 +102,7 @@ def test_the_documented_metrics_are_the_ones_there_are():
 
 ASK = """
 import json, sys
-from haloforge.status import use_token
+from haloforge.watching.status import use_token
 use_token()
 from actors.watching import statuses
 print(json.dumps(statuses(*sys.argv[1:])))

@@ -12,7 +12,7 @@ from haloforge.ledger import sample_from, sample_row, verdict_from, verdict_row
 from haloforge.loop.ports import Run, log
 from haloforge.records import INFRA_ERROR, Judged, Prompt, Sample, SampleRequest, TrainingExample, VerifyResult
 from haloforge.selection import in_order, solved
-from haloforge.stages import Stage
+from haloforge.watching.stages import Stage
 
 TRAINING_FILES = ("samples", "verified")
 EVALUATION_FILES = ("eval_samples", "eval_verified")

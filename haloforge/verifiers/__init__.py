@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from haloforge import extract
 from haloforge.errors import BadInput
 from haloforge.records import Prompt, VerifyResult
+from haloforge.source import extract
 from haloforge.verifiers.base import Verifier
 from haloforge.verifiers.programs import ExecutionVerifier, GCCVerifier, ProgramVerifier
 

@@ -15,9 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
-from haloforge import extract, sandbox
+from haloforge import sandbox
 from haloforge.errors import MissingTool, SandboxFault
 from haloforge.records import INFRA_ERROR, Prompt, VerifyResult
+from haloforge.source import extract
 
 _SHOWN = 400
 """Characters of a compiler's or program's words that a verdict keeps."""

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from haloforge import compare, extract, sandbox
 from haloforge import records as r
+from haloforge import sandbox
 from haloforge.errors import BadInput
-from haloforge.prompts import parse_case
 from haloforge.records import Case, Prompt, VerifyResult
 from haloforge.sandbox import MIB, Box, Limits, Outcome
+from haloforge.source import extract
+from haloforge.tasks import compare
+from haloforge.tasks.prompts import parse_case
 from haloforge.verifiers import rewards
 from haloforge.verifiers.base import Verifier, printable, wall_limit_s
 from haloforge.verifiers.languages import LANGUAGES, Language, compiler_path

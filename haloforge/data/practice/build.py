@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from haloforge.data.practice import checkpoint
 from haloforge.data.practice.corpus import Row, corpus
 from haloforge.data.practice.kinds import KINDS
-from haloforge.prompts import prompt_row
 from haloforge.records import Prompt
 from haloforge.seeds import derive
+from haloforge.tasks.prompts import prompt_row
 
 if TYPE_CHECKING:
     from haloforge.training.sft import SftJob

@@ -1,7 +1,7 @@
 """Prompts as JSONL rows: read with every fault named by file and line, written back as the same rows.
 
-Reads haloforge's own fields and, through `haloforge.shapes`, those of public sets (docs/DATA.md). A row whose tests
-cannot be read is refused: nothing is left unverified in silence. Not here: rows with answers (`haloforge.answers`).
+Reads haloforge's own fields and, through `shapes`, those of public sets (docs/DATA.md). A row whose tests
+cannot be read is refused: nothing is left unverified in silence. Not here: rows with answers (`answers`).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from haloforge import compare, exercism, shapes
-from haloforge.detect import known_language, language_of_main
 from haloforge.errors import BadInput
-from haloforge.lexing import python_tree
 from haloforge.records import TESTS_KINDS, Case, Checker, Prompt
+from haloforge.source.detect import known_language, language_of_main
+from haloforge.source.lexing import python_tree
+from haloforge.tasks import compare, exercism, shapes
 
 _log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """What a run is doing now, and the port through which it tells: a stage with its counts, and who looks at them.
 
 The loop counts in a `Stage` in place, which costs nothing; a `Progress` is told when a stage begins and ends, and looks
-at the counts on its `tick`. Not here: terminals, files, metrics (haloforge.progress, haloforge.curves, actors.metrics).
+at the counts on its `tick`. Not here: terminals, files, metrics (progress, curves, actors.metrics).
 """
 
 from __future__ import annotations

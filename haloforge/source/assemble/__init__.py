@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from haloforge.assemble import csharp, gnu, go, python, rust
-from haloforge.assemble.parts import Parts, Task, called_in_files
-from haloforge.detect import detect
-from haloforge.extract import extract_code
 from haloforge.records import Prompt
+from haloforge.source.assemble import csharp, gnu, go, python, rust
+from haloforge.source.assemble.parts import Parts, Task, called_in_files
+from haloforge.source.detect import detect
+from haloforge.source.extract import extract_code
 
 __all__ = ["SOURCES", "Program", "assemble", "entry_points"]
 

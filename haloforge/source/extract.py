@@ -21,7 +21,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from haloforge.detect import ALIASES, known_language, language_of
+from haloforge.source.detect import ALIASES, known_language, language_of
 
 __all__ = [
     "ALIASES",

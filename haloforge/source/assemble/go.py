@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-from haloforge.assemble.parts import Parts, Task
-from haloforge.lexing import Item, function_name
+from haloforge.source.assemble.parts import Parts, Task
+from haloforge.source.lexing import Item, function_name
 
 _PACKAGE = re.compile(r"package\s+(\w+)")
 _SPEC = re.compile(r"(?:(?<![\w\"/])([\w.]+)[ \t]+)?[\"`]([^\"`\n]+)[\"`]")

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from haloforge.stages import Progress, Stage
-from haloforge.tensorboard_log import TensorBoardLog
+from haloforge.watching.stages import Progress, Stage
+from haloforge.watching.tensorboard_log import TensorBoardLog
 
 METRICS_FILE = "metrics.jsonl"
 LOGS = "logs"

@@ -6,8 +6,8 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from haloforge.detect import known_language
 from haloforge.errors import BadInput
+from haloforge.source.detect import known_language
 
 CONFIG = Path(".meta", "config.json")
 _HIDDEN = (".meta", ".docs", ".approaches", ".articles")

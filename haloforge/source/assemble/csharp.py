@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-from haloforge.assemble.parts import Parts, Task, without
-from haloforge.lexing import Item, depth, function_name, scope_name
+from haloforge.source.assemble.parts import Parts, Task, without
+from haloforge.source.lexing import Item, depth, function_name, scope_name
 
 _USING = re.compile(r"^(?:global\s+)?using\s+(?!var\b)[\w.=\s<>,:]+;$")
 _SYSTEM = re.compile(r"^using\s+(?:static\s+)?System\b[\w.]*\s*;$")

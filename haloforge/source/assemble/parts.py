@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from haloforge.extract import extract_code, fenced_blocks, without_thoughts
-from haloforge.lexing import Item, depth, function_name, items, masked, open_scopes, scope_name
 from haloforge.records import Prompt
+from haloforge.source.extract import extract_code, fenced_blocks, without_thoughts
+from haloforge.source.lexing import Item, depth, function_name, items, masked, open_scopes, scope_name
 
 _GO_TYPE = re.compile(r"\b(?:interface|struct)\s*\{\s*\}")
 _FUNC = re.compile(r"^[ \t]*func\b", re.M)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from haloforge.assemble.parts import Began, Parts, Task, without
-from haloforge.lexing import Item, function_name, scope_name, words
+from haloforge.source.assemble.parts import Began, Parts, Task, without
+from haloforge.source.lexing import Item, function_name, scope_name, words
 
 _USE = re.compile(r"^(?:pub\s+)?use\s+(.*);$", re.S)
 _STANDARD = ("std", "core", "alloc", "crate", "self", "super")

@@ -16,10 +16,10 @@ import textwrap
 import typing
 from collections.abc import Iterator
 
-from haloforge.assemble.parts import Parts, Task, is_indented
-from haloforge.extract import fenced_blocks, without_thoughts
-from haloforge.lexing import is_python, python_tree
 from haloforge.records import Prompt
+from haloforge.source.assemble.parts import Parts, Task, is_indented
+from haloforge.source.extract import fenced_blocks, without_thoughts
+from haloforge.source.lexing import is_python, python_tree
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _IMPORTS = (ast.Import, ast.ImportFrom)

@@ -1,6 +1,6 @@
 """How a person sees a run while it goes on: a live line in a terminal, log lines elsewhere, and `progress.json`.
 
-rich is imported late. Not here: what is counted (haloforge.stages), and the reading of a run folder (haloforge.status).
+rich is imported late. Not here: what is counted (stages), and the reading of a run folder (status).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from haloforge.stages import Progress, Stage
+from haloforge.watching.stages import Progress, Stage
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

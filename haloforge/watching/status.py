@@ -17,7 +17,7 @@ from haloforge import paths
 from haloforge.errors import BadInput
 from haloforge.ledger import STATISTICS
 from haloforge.output_folder import CONFIG
-from haloforge.progress import LOG_FILE, PROGRESS_FILE, clock_time, counts, title
+from haloforge.watching.progress import LOG_FILE, PROGRESS_FILE, clock_time, counts, title
 
 PLACES = ("models/raft", "runs/*")
 """Where run folders are looked for, under the working directory and HALOFORGE_HOME."""

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from haloforge.detect import known_language
 from haloforge.errors import BadInput
+from haloforge.source.detect import known_language
 
 Row = dict[str, Any]
 UNPACKED_BYTES = 512 << 20

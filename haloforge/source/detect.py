@@ -9,8 +9,8 @@ import ast
 import re
 from pathlib import PurePosixPath
 
-from haloforge.lexing import python_tree
 from haloforge.records import Prompt
+from haloforge.source.lexing import python_tree
 
 ALIASES = {
     "c": "c", "h": "c", "c90": "c", "c99": "c", "c11": "c", "c17": "c", "c23": "c", "gnu-c": "c", "ansi-c": "c",

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from haloforge.errors import BadInput
-from haloforge.prompts import parse_task, rows_of
 from haloforge.records import Prompt
+from haloforge.tasks.prompts import parse_task, rows_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from haloforge.assemble.parts import Began, Parts, Task, without
-from haloforge.lexing import function_name, scope_name
+from haloforge.source.assemble.parts import Began, Parts, Task, without
+from haloforge.source.lexing import function_name, scope_name
 
 _INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*([<\"][^>\"\n]+[>\"])", re.M)
 _USING = re.compile(r"^using\s+namespace\s+[\w:]+\s*;$")

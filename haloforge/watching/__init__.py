@@ -1,0 +1,1 @@
+"""How a run is seen: stages and counts, the terminal, progress.json, curves, status, the table at the end."""

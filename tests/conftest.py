@@ -9,7 +9,6 @@ import pytest
 
 from tests.whole_runs import command, finish, make_place
 
-
 RIGHTS = ("needs root", "no mount namespaces here", "Operation not permitted")
 """In the reason of a skip: the rights of this machine are the cause, and not a tool that is missing."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from actors.calls import answer
+from haloforge import leash
 
 CHUNK_BYTES = 64 * 2**20
 
@@ -63,10 +65,15 @@ async def pull(pieces: AsyncIterator[Any], target: Path) -> Path:
 
 
 class Receiver:
-    """The receiving half of an actor: folders that are sent to it come to lie in its scratch folder."""
+    """An actor with a scratch folder of its own, which goes with its process, however that ends.
 
-    def __init__(self, scratch: Path) -> None:
-        self._scratch = scratch
+    Folders that are sent to it come to lie there, and so does every temporary file of that process.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._scratch = Path(tempfile.mkdtemp(prefix=prefix))
+        leash.hold(leash.token(), folders=(str(self._scratch),))
+        tempfile.tempdir = str(self._scratch)
         self._arriving: Arriving | None = None
 
     def expect_folder(self, name: str) -> None:

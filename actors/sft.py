@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,6 @@ from actors.base_models import bring
 from actors.calls import answer, describe_process, gpus_here
 from actors.cluster import Cluster, Node, check_code, on_node
 from actors.folders import Piece, Receiver, pull, read_folder, send
-from haloforge import leash
 from haloforge.models import fingerprint
 from haloforge.output_folder import writing
 from haloforge.training.checkpoints import Course
@@ -39,8 +37,7 @@ class SftActor(Receiver):
     """
 
     def __init__(self) -> None:
-        super().__init__(Path(tempfile.mkdtemp(prefix="haloforge-sft-")))
-        leash.hold(leash.token(), folders=(str(self._scratch),))
+        super().__init__("haloforge-sft-")
         self._log: list[LogRow] = []
         self._waiting: list[Path] = []
         self._sent: list[Path] = []

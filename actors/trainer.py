@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -18,7 +17,6 @@ from actors.calls import WATCHING, answer, describe_process, gpus_here
 from actors.cluster import check_code
 from actors.folders import Piece, Receiver, pull, read_folder, send
 from actors.sft import environment
-from haloforge import leash
 from haloforge.loop import REPORT
 from haloforge.records import TrainingExample
 from haloforge.training.learner import Learner, LearnerSettings, LogRow, Scores
@@ -34,8 +32,7 @@ class TrainerActor(Receiver):
     """Owns a Learner and node-local scratch; what it trains on is decided by the driver."""
 
     def __init__(self, settings: LearnerSettings) -> None:
-        super().__init__(Path(tempfile.mkdtemp(prefix="haloforge-trainer-")))
-        leash.hold(leash.token(), folders=(str(self._scratch),))
+        super().__init__("haloforge-trainer-")
         self._settings = settings
         self._updates = 0
         self._doing = "idle"

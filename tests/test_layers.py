@@ -21,7 +21,7 @@ LAYERS = {
     **dict.fromkeys((f"haloforge.{name}" for name in MEANS.split()), 1),
     **dict.fromkeys((f"haloforge.{name}" for name in WORK.split()), 2),
     "actors": 3,
-    **dict.fromkeys(("haloforge.cli", "haloforge.config_cli", "haloforge.raft", "haloforge.sft"), 4),
+    **dict.fromkeys((f"haloforge.{name}" for name in "cli config_cli doctor raft sft".split()), 4),
 }
 HEAVY = {"torch", "vllm", "ray", "transformers", "peft", "trl", "datasets", "tokenizers", "safetensors", "numpy"}
 

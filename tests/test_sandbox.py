@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from haloforge import sandbox
+from haloforge import doctor, sandbox
 from haloforge.errors import MissingTool, SandboxFault
-from haloforge.sandbox import MIB, Limits, boxes, canaries
+from haloforge.sandbox import LANDLOCK, MIB, NS, Limits, canaries, scratch, zygotes
 from haloforge.sandbox import filter as seccomp
+from tests import ordinary, without
+from tests.hostile import attacks
 
 pytestmark = pytest.mark.sandbox
 SHELL = "/bin/sh"
+LEVELS = [NS, LANDLOCK]
+each_level = pytest.mark.parametrize("level", LEVELS)
 
 
 @pytest.fixture
@@ -113,13 +121,104 @@ def test_the_disk_is_as_large_as_it_was_said_to_be():
         assert box.run([SHELL, "-c", "wc -c < a"]).stdout == b"3000000\n"
 
 
-def test_a_box_that_dies_is_a_violation_not_our_fault(box):
-    assert box.run(["/bin/true"]).ok
-    bwrap = box._process.pid
-    with open(f"/proc/{bwrap}/task/{bwrap}/children") as f:
-        os.kill(int(f.read()), signal.SIGKILL)
-    assert box.run(["/bin/true"]).ended_by == "violation"
-    assert box.run(["/bin/true"]).ended_by == "violation"
+@each_level
+def test_a_box_that_dies_is_a_violation_not_our_fault(level):
+    with sandbox.box({}, level=level) as box:
+        assert box.run(["/bin/true"]).ok
+        os.kill(box._pid, signal.SIGKILL)
+        assert box.run(["/bin/true"]).ended_by == "violation"
+        assert box.run(["/bin/true"]).ended_by == "violation"
+    with sandbox.box({}, level=level) as box:
+        assert box.run(["/bin/true"]).ok
+
+
+@each_level
+def test_a_box_that_dies_in_a_run_leaves_nothing_of_it(level):
+    with sandbox.box({}, level=level) as box:
+        killer = threading.Timer(0.3, os.kill, (box._pid, signal.SIGKILL))
+        killer.start()
+        assert box.run([SHELL, "-c", "setsid sleep 79.5 & sleep 79.5"]).ended_by == "violation"
+        assert not running("79.5", "sleep")
+
+
+@each_level
+def test_a_killed_zygote_is_our_fault_and_the_next_box_has_a_new_one(level):
+    with sandbox.box({}, level=level) as box:
+        zygote = box._zygote
+        killer = threading.Timer(0.3, zygote.process.kill)
+        killer.start()
+        with pytest.raises(SandboxFault, match="zygote"):
+            box.run([SHELL, "-c", "setsid sleep 79.75 & sleep 79.75"])
+        with pytest.raises(SandboxFault, match="zygote"):
+            box.run(["/bin/true"])
+    wait_until(lambda: not running("79.75", "sleep"))
+    assert not os.path.exists(zygote.folder or "/absent")
+    with sandbox.box({}, level=level) as box:
+        assert box.run(["/bin/true"]).ok
+        idle = box._zygote
+    idle.process.kill()  # between two boxes: nothing was lost, so nobody is told
+    idle.process.wait()
+    with sandbox.box({}, level=level) as box:
+        assert box.run(["/bin/true"]).ok
+        assert box._zygote is not idle
+
+
+def test_files_larger_than_the_box_are_our_fault():
+    with pytest.raises(SandboxFault, match="No space"), sandbox.box({"f": b"x" * 3 * MIB}, Limits(disk_bytes=MIB)):
+        pass
+    with sandbox.box({"f": b"x"}) as box:
+        assert box.run(["/bin/true"]).ok
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user cannot mount a small disk")
+def test_a_full_disk_of_the_host_is_our_fault_and_passes(tmp_path, monkeypatch):
+    sandbox.close()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", tmp_path]).returncode:
+        pytest.skip("may not mount here")
+    try:
+        tmp_path.chmod(0o755)
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        with pytest.raises(SandboxFault, match="No space"), sandbox.box({"f": b"x" * MIB}, level=LANDLOCK):
+            pass
+        with sandbox.box({"f": b"x"}, level=LANDLOCK) as box:
+            assert box.run(["/bin/true"]).ok
+        sandbox.close()
+        assert os.listdir(tmp_path) == []
+    finally:
+        sandbox.close()
+        subprocess.run(["umount", tmp_path])
+
+
+# Root is not held to a number of processes.
+REFUSED_FORK = """
+import resource
+from haloforge import sandbox
+from haloforge.errors import SandboxFault
+with sandbox.box({}) as box:
+    zygote = box._zygote.process.pid
+most = resource.prlimit(zygote, resource.RLIMIT_NPROC)
+resource.prlimit(zygote, resource.RLIMIT_NPROC, (1, most[1]))
+try:
+    with sandbox.box({}):
+        print("started")
+except SandboxFault as e:
+    print(e)
+with sandbox.box({}) as box:
+    print(box.run(["/bin/true"]).ok, box._zygote.process.pid != zygote)
+"""
+
+
+def test_a_refused_fork_is_our_fault_and_passes():
+    user = [*ordinary.COMMAND, ordinary.python()] if os.geteuid() == 0 else [sys.executable]
+    done = subprocess.run([*user, "-c", REFUSED_FORK], **ordinary.QUIET)
+    assert "cannot clone a box" in done.stdout, done.stderr
+    assert done.stdout.endswith("True True\n")
+
+
+def test_a_run_that_gets_no_process_is_our_fault(box):
+    box._limit = lambda limits: box._zygote.limit([(resource.RLIMIT_NPROC, 0)]) or []
+    with pytest.raises(SandboxFault, match="could not be started"):
+        box.run(["/bin/true"])
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../up", "a/../../b", "", "a\0b"])
@@ -128,37 +227,120 @@ def test_a_file_name_that_leaves_the_box_is_refused(name):
         sandbox.box({name: "x"})
 
 
-def test_a_hundred_boxes_leave_no_descriptor_thread_or_process_behind():
-    def held():
-        children = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "comm="], capture_output=True, text=True)
-        return len(os.listdir("/proc/self/fd")), threading.active_count(), children.stdout.count("bwrap")
+def held():
+    """What this process and the machine hold on behalf of boxes; other people's doings are left out."""
+    owner = sandbox.box_uid() if os.geteuid() == 0 else os.geteuid()
+    children = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "comm="], capture_output=True, text=True)
+    with open("/proc/self/mountinfo") as f:
+        mounts = sum("netns" not in line for line in f)
+    ipc = [line.split()[:2] for kind in ("shm", "sem", "msg") for line in open(f"/proc/sysvipc/{kind}")
+           if str(owner) in line.split()]  # fmt: skip
+    files = [entry.path for folder in ("/dev/shm", tempfile.gettempdir()) for entry in os.scandir(folder)
+             if entry.name.startswith("haloforge-box-") or entry.stat(follow_symlinks=False).st_uid == owner]  # fmt: skip
+    return {
+        "descriptors": len(os.listdir("/proc/self/fd")), "threads": threading.active_count(),
+        "children": sorted(children.stdout.split()), "mounts": mounts, "ipc": ipc, "files": sorted(files),
+    }  # fmt: skip
 
+
+@each_level
+def test_two_hundred_boxes_leave_nothing_behind(level):
+    sandbox.close()
     before = held()
-    for i in range(100):
-        with sandbox.box({"f": str(i)}) as box:
-            if i % 10 == 0:
-                box.run(["/bin/true"])
+    mess = "echo x > f; mkdir -p d/e; setsid sleep 99 & setsid sleep 99 &"
+    for i in range(200):
+        with sandbox.box({"f.txt": str(i)}, level=level) as box:
+            if i % 4 == 0:
+                box.run([SHELL, "-c", mess])
+    sandbox.close()
     assert held() == before
+    assert attacks.survivors() == []
 
 
-def test_the_box_ends_when_the_process_that_made_it_is_killed():
+@each_level
+def test_a_zygote_stays_small_and_is_used_again(level):
+    sandbox.close()
+    pids = set()
+    for _ in range(20):
+        with sandbox.box({}, level=level) as box:
+            box.run(["/bin/true"])
+            pids.add(box._zygote.process.pid)
+    assert len(pids) == 1
+    with open(f"/proc/{pids.pop()}/status") as f:
+        resident_kb = next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+    assert resident_kb < 25_000
+
+
+@each_level
+def test_boxes_of_two_slots_run_at_the_same_time(level):
+    with sandbox.box({}, slot=0, level=level) as one, sandbox.box({}, slot=1, level=level) as other:
+        first = threading.Thread(target=one.run, args=([SHELL, "-c", "sleep 3"],))
+        first.start()
+        assert other.run([SHELL, "-c", "kill -9 -1; sleep 0.2; echo alive"]).exit_code in (0, 137, None)
+        assert other.run(["/bin/true"]).ok
+        assert first.is_alive()
+        first.join()
+
+
+def test_a_forked_child_starts_its_own_zygote_and_leaves_its_parents_alone():
+    sandbox.close()
+    with sandbox.box({}) as box:
+        box.run(["/bin/true"])
+        parents = box._zygote
+    pid = os.fork()
+    if pid == 0:
+        with sandbox.box({}) as box:
+            good = box.run(["/bin/true"]).ok and box._zygote is not parents
+        sandbox.close()
+        os._exit(0 if good else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    with sandbox.box({}) as box:
+        assert box._zygote is parents
+        assert box.run(["/bin/true"]).ok
+
+
+@each_level
+def test_mounts_are_seen_and_cannot_be_written(level):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        header = Path(folder, "header.h")
+        header.write_text("x\n")
+        with sandbox.box({}, level=level, mounts=[folder]) as box:
+            assert box.run(["/bin/cat", str(header)]).stdout == b"x\n"
+            assert not box.run([SHELL, "-c", f"echo y > {header}"]).ok
+            assert not box.run([SHELL, "-c", f"rm -f {header} && test ! -e {header}"]).ok
+        assert header.read_text() == "x\n"
+        with sandbox.box({}, level=level) as box:
+            assert not box.run(["/bin/cat", str(header)]).ok
+        sandbox.close()
+
+
+@each_level
+def test_nothing_is_left_when_the_process_that_made_the_box_is_killed(level):
     code = (
-        "import sys, time\nfrom haloforge import sandbox\nbox = sandbox.box({}).__enter__()\n"
-        "import threading\nthreading.Thread(target=box.run, args=(['/bin/sleep', '77.25'],)).start()\n"
-        "time.sleep(0.5)\nprint('up', flush=True)\ntime.sleep(60)\n"
+        "import sys, time\nfrom haloforge import sandbox\n"
+        f"box = sandbox.box({{}}, level={level!r}).__enter__()\n"
+        "import threading\n"
+        "threading.Thread(target=box.run, args=(['/bin/sh', '-c', 'setsid sleep 77.25 & sleep 77.25'],)).start()\n"
+        "time.sleep(0.5)\nprint(box._zygote.process.pid, box._zygote.folder, flush=True)\ntime.sleep(60)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"up\n"
-        assert running("77.25")
+        zygote, _, folder = process.stdout.readline().strip().partition(" ")
+        assert len(running("77.25", "sleep")) == 2
         process.kill()
-    deadline = time.monotonic() + 10
-    while running("77.25") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not running("77.25")
+    wait_until(lambda: not running("77.25", "sleep") and not os.path.exists(f"/proc/{zygote}"))
+    assert folder == "" or not os.path.exists(folder)
 
 
-def running(argument):
+def wait_until(true, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def running(argument, program="/bin/sleep"):
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -166,43 +348,118 @@ def running(argument):
                 words = f.read().split(b"\0")
         except OSError:
             continue
-        if words[:2] == [b"/bin/sleep", argument.encode()]:
+        if words[:2] == [program.encode(), argument.encode()]:
             found.append(pid)
     return found
 
 
-def test_without_bubblewrap_the_remedy_is_named(monkeypatch):
-    monkeypatch.setattr(canaries, "_answers", {})
-    monkeypatch.setattr(boxes.shutil, "which", lambda name: None)
-    boxes._bwrap_arguments.cache_clear()
-    with pytest.raises(MissingTool, match=r"bubblewrap.*toolbox/install-tools\.sh"):
-        sandbox.level()
-    assert sandbox.level(allow_weak=True) == "rlimits"
-    assert any("bubblewrap" in note for note in sandbox.notes("rlimits"))
+LEVEL_HERE = """
+from haloforge import sandbox
+from haloforge.errors import MissingTool
+try:
+    print(sandbox.level())
+except MissingTool as e:
+    print("refused", "doctor" in str(e), sandbox.level(allow_weak=True), *sandbox.notes("rlimits"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [("none", "ns"), ("namespaces", "landlock"), ("namespaces,landlock", "refused True rlimits")],
+)
+def test_the_level_is_the_best_that_the_kernel_allows(refused, said):
+    command = [sys.executable, without.FILE, refused, sys.executable, "-c", LEVEL_HERE]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.startswith(said), done.stderr
+    assert ("unshare: Operation not permitted" in done.stdout) == ("landlock" in refused)
+
+
+@pytest.mark.parametrize(
+    ("refused", "code", "said"),
+    [
+        ("none", 0, ["level     ns", "not held  kernel exploits"]),
+        ("namespaces", 0, ["level     landlock", "missing   a seccomp profile", "note      no box of level ns"]),
+        ("namespaces,landlock", 2, ["level     none", "missing   Landlock"]),
+    ],
+)
+def test_the_doctor_names_the_level_and_what_is_missing(refused, code, said):
+    command = [sys.executable, without.FILE, refused, sys.executable, "-m", "haloforge.cli", "doctor"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    for words in said:
+        assert words in done.stdout
+
+
+def test_the_doctor_reads_masked_parts_of_proc(monkeypatch):
+    lines = "20 1 0:5 / /proc rw - proc proc rw\n21 20 0:6 / /proc/kcore rw - tmpfs tmpfs rw\n"
+    monkeypatch.setattr(doctor, "_read", {"/proc/self/mountinfo": lines}.get)
+    assert doctor.masked_proc() == ["/proc/kcore"]
+    assert "systempaths=unconfined" in " ".join(doctor.missing_for_ns())
 
 
 def test_a_canary_that_comes_through_refuses_the_machine(monkeypatch):
     monkeypatch.setattr(canaries, "_answers", {})
-    monkeypatch.setattr(canaries, "_attack", lambda: ["connects_to_the_host"])
-    with pytest.raises(MissingTool, match="connects_to_the_host"):
+    monkeypatch.setattr(canaries, "attack", lambda level: ["connects_to_the_host"])
+    with pytest.raises(MissingTool, match=r"level ns does not hold \(connects_to_the_host\); level landlock does not"):
         sandbox.level()
 
 
-def test_without_the_seccomp_filter_the_canaries_notice(monkeypatch):
-    real = seccomp.program()
-    if real is None:
+@each_level
+def test_without_the_seccomp_filter_the_canaries_notice(level, monkeypatch, tmp_path):
+    """A copy of the package whose filter allows everything: the zygote reads its code from there."""
+    if seccomp.program() is None:
         pytest.skip("no seccomp filter for this architecture")
-    allow_all = b"\x06\x00\x00\x00\x00\x00\xff\x7f"
-    monkeypatch.setattr(boxes.seccomp, "program", lambda: allow_all)
-    assert {"memfd", "opens_vsock"} & set(canaries._attack())
+    package = Path(zygotes.__file__).parent
+    shutil.copytree(package, tmp_path / "sandbox")
+    with open(tmp_path / "sandbox" / "filter.py", "a") as f:
+        f.write("\n\ndef program(*_, **__):\n    return b'\\x06\\0\\0\\0\\0\\0\\xff\\x7f'\n")
+    monkeypatch.setattr(zygotes, "__file__", str(tmp_path / "sandbox" / "zygotes.py"))
+    sandbox.close()
+    assert set(canaries.attack(level)) >= {"memfd", "opens_vsock"}
 
 
-def test_a_box_that_cannot_start_is_our_fault(monkeypatch):
-    sandbox.level()
-    real = boxes._bwrap_arguments
-    monkeypatch.setattr(boxes, "_bwrap_arguments", lambda *a: (*real(*a), "--ro-bind", "/absent", "/absent"))
-    with pytest.raises(SandboxFault, match="absent"), sandbox.box({}):
+@pytest.mark.parametrize("lost", ["scope_signals", "restrict_self"])
+def test_without_landlocks_rules_the_canaries_notice(lost, monkeypatch, tmp_path):
+    package = Path(zygotes.__file__).parent
+    shutil.copytree(package, tmp_path / "sandbox")
+    name, old, new = {
+        "scope_signals": ("confine.py", "_ALL_SCOPES = 3", "_ALL_SCOPES = 1"),
+        "restrict_self": ("init.py", "kernel.restrict_self(self.ruleset)", "pass"),
+    }[lost]
+    file = tmp_path / "sandbox" / name
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    monkeypatch.setattr(zygotes, "__file__", str(tmp_path / "sandbox" / "zygotes.py"))
+    sandbox.close()
+    if lost == "scope_signals" and os.geteuid() != 0:
+        with pytest.raises(SandboxFault, match="signals pass it"):
+            canaries.attack(LANDLOCK)
+    else:
+        assert canaries.attack(LANDLOCK) != []
+
+
+def test_a_box_that_cannot_start_is_our_fault():
+    with pytest.raises(SandboxFault, match="absent"), sandbox.box({}, mounts=["/absent"]):
         pass
+
+
+def test_a_folder_of_any_depth_and_mode_is_emptied(tmp_path):
+    here = os.getcwd()
+    try:
+        os.chdir(tmp_path)
+        for _ in range(1500):
+            os.mkdir("d")
+            os.chdir("d")
+            os.close(os.open("f", os.O_CREAT))
+    finally:
+        os.chdir(here)
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "closed" / "inner").mkdir(0)
+    (tmp_path / "closed").chmod(0)
+    (tmp_path / "link").symlink_to(here)
+    scratch.empty(str(tmp_path))
+    assert os.listdir(tmp_path) == []
+    assert os.listdir(here)
 
 
 def test_the_weak_level_still_limits_and_cleans_up():
@@ -229,3 +486,12 @@ def test_the_filter_jumps_only_forward_and_inside_itself():
         if code & 7 == 5:
             assert at + 1 + max(if_true, if_false) < len(instructions)
     assert instructions[-1][0] == 6
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the tests of this file already run as an ordinary user")
+def test_all_this_holds_for_an_ordinary_user():
+    file = str(Path(__file__).resolve())
+    command = [ordinary.python(), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=/", "-c/dev/null", file]
+    done = subprocess.run([*ordinary.COMMAND, *command], **ordinary.QUIET)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr
+    assert " passed" in done.stdout

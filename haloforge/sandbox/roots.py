@@ -21,8 +21,15 @@ _STAGE = "/tmp"
 
 
 def visible(more: tuple[str, ...]) -> list[str]:
-    """What is bound read-only: the host's toolchain folders that are here, and `more`; parents first."""
-    paths = {path for path in (*HOST_FOLDERS, *HOST_FILES, *more) if os.path.exists(path) and not os.path.islink(path)}
+    """What is bound read-only: the host's toolchain folders that are here, and `more`, each parent without its children.
+
+    Raises:
+        FileNotFoundError: one of `more` is absent.
+    """
+    for path in more:
+        os.stat(path)
+    paths = {path for path in (*HOST_FOLDERS, *HOST_FILES) if os.path.exists(path) and not os.path.islink(path)}
+    paths.update(more)
     return sorted(path for path in paths if not any(path.startswith(other + "/") for other in paths))
 
 

@@ -41,7 +41,7 @@ def empty(folder: str) -> None:
 
 
 def used_bytes(folder: str, pids: list[int]) -> int | None:
-    """Disk space of everything below `folder`, and of what `pids` hold open there without a name.
+    """Disk space of everything below `folder`, a page at least for each name, and of what `pids` hold open nameless.
 
     None where something hides from being counted: a folder that is closed even to its owner, or too deep a path.
     """
@@ -50,7 +50,7 @@ def used_bytes(folder: str, pids: list[int]) -> int | None:
     while todo:
         try:
             for entry in os.scandir(todo.pop()):
-                total += entry.stat(follow_symlinks=False).st_blocks << 9
+                total += max(4096, entry.stat(follow_symlinks=False).st_blocks << 9)
                 if entry.is_dir(follow_symlinks=False):
                     todo.append(entry.path)
         except (FileNotFoundError, NotADirectoryError):

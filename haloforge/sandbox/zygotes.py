@@ -79,7 +79,7 @@ class Zygote:
                 [python, "-I", "-S", "-c", _BOOT, str(Path(__file__).parent.parent), *words],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=None,
+                stderr=said,
                 cwd="/",
                 env=_ENVIRONMENT,
                 pass_fds=[theirs.fileno()],

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,14 +14,14 @@ UID = 65123
 COMMAND = ["setpriv", "--reuid", str(UID), "--regid", str(UID), "--clear-groups"]
 ROOT = Path(__file__).resolve().parent.parent
 PATHS = [str(ROOT), str(Path(pytest.__file__).parent.parent)]
-QUIET = {
+QUIET: dict[str, Any] = {
     "capture_output": True, "text": True, "timeout": 900, "cwd": "/",
     "env": {**os.environ, "HOME": "/nonexistent", "PYTHONPATH": ":".join(PATHS)},
 }  # fmt: skip
 
 
 def python() -> str:
-    """A Python ≥ 3.11 that this user may start, and that may read this checkout and pytest; skips where there is none."""
+    """A Python ≥ 3.11 that this user may start, with this checkout and pytest in its reach; else skips."""
     code = (
         "import subprocess, sys, pytest; assert sys.version_info >= (3, 11); "
         f"open({__file__!r}); subprocess.run([sys.executable, '-c', ''], check=True)"

@@ -28,6 +28,11 @@ LEVELS = [NS, LANDLOCK]
 each_level = pytest.mark.parametrize("level", LEVELS)
 
 
+def zygote_of(box):
+    assert box._zygote is not None
+    return box._zygote
+
+
 @pytest.fixture
 def box():
     with sandbox.box({"hello.txt": "hello\n", "deep/in/bytes.bin": b"\x00\xff"}, Limits(cpu_s=2, wall_s=10)) as box:
@@ -144,7 +149,7 @@ def test_a_box_that_dies_in_a_run_leaves_nothing_of_it(level):
 @each_level
 def test_a_killed_zygote_is_our_fault_and_the_next_box_has_a_new_one(level):
     with sandbox.box({}, level=level) as box:
-        zygote = box._zygote
+        zygote = zygote_of(box)
         killer = threading.Timer(0.3, zygote.process.kill)
         killer.start()
         with pytest.raises(SandboxFault, match="zygote"):
@@ -155,7 +160,7 @@ def test_a_killed_zygote_is_our_fault_and_the_next_box_has_a_new_one(level):
     assert not os.path.exists(zygote.folder or "/absent")
     with sandbox.box({}, level=level) as box:
         assert box.run(["/bin/true"]).ok
-        idle = box._zygote
+        idle = zygote_of(box)
     idle.process.kill()  # between two boxes: nothing was lost, so nobody is told
     idle.process.wait()
     with sandbox.box({}, level=level) as box:
@@ -216,7 +221,7 @@ def test_a_refused_fork_is_our_fault_and_passes():
 
 
 def test_a_run_that_gets_no_process_is_our_fault(box):
-    box._limit = lambda limits: box._zygote.limit([(resource.RLIMIT_NPROC, 0)]) or []
+    box._limit = lambda limits: zygote_of(box).limit([(resource.RLIMIT_NPROC, 0)]) or []
     with pytest.raises(SandboxFault, match="could not be started"):
         box.run(["/bin/true"])
 
@@ -233,10 +238,18 @@ def held():
     children = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "comm="], capture_output=True, text=True)
     with open("/proc/self/mountinfo") as f:
         mounts = sum("netns" not in line for line in f)
-    ipc = [line.split()[:2] for kind in ("shm", "sem", "msg") for line in open(f"/proc/sysvipc/{kind}")
-           if str(owner) in line.split()]  # fmt: skip
-    files = [entry.path for folder in ("/dev/shm", tempfile.gettempdir()) for entry in os.scandir(folder)
-             if entry.name.startswith("haloforge-box-") or entry.stat(follow_symlinks=False).st_uid == owner]  # fmt: skip
+    ipc = [
+        line.split()[:2]
+        for kind in ("shm", "sem", "msg")
+        for line in Path(f"/proc/sysvipc/{kind}").read_text().splitlines()
+        if str(owner) in line.split()
+    ]
+    files = [
+        entry.path
+        for folder in ("/dev/shm", tempfile.gettempdir())
+        for entry in os.scandir(folder)
+        if entry.name.startswith("haloforge-box-") or entry.stat(follow_symlinks=False).st_uid == owner
+    ]
     return {
         "descriptors": len(os.listdir("/proc/self/fd")), "threads": threading.active_count(),
         "children": sorted(children.stdout.split()), "mounts": mounts, "ipc": ipc, "files": sorted(files),
@@ -264,7 +277,7 @@ def test_a_zygote_stays_small_and_is_used_again(level):
     for _ in range(20):
         with sandbox.box({}, level=level) as box:
             box.run(["/bin/true"])
-            pids.add(box._zygote.process.pid)
+            pids.add(zygote_of(box).process.pid)
     assert len(pids) == 1
     with open(f"/proc/{pids.pop()}/status") as f:
         resident_kb = next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))

@@ -186,9 +186,8 @@ class Box:
         """The limits of the next run as the kernel counts them; where the zygote sets them, they are in force now."""
         assert self._zygote is not None
         root = os.geteuid() == 0
-        if self.level == NS:
-            helpers = 2  # process 1 and the zygote
-        else:
+        helpers = 2  # process 1 and the zygote
+        if self.level != NS:
             helpers = 1 if root else _tasks_of_this_user()
         wanted = resources(limits, helpers)
         if self._zygote.sets_limits and wanted != self._in_force:

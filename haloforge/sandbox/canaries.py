@@ -194,10 +194,12 @@ def attack(level: str) -> list[str]:
 
 
 def _python(box: Box) -> list[str]:
-    """The start of a command that runs Python code in `box`. Without namespaces ours may be closed to the box's user."""
+    """The start of a command that runs Python code in `box`; without namespaces ours may be closed to its user."""
     ours, _ = interpreter()
     for python in (ours, "/usr/local/bin/python3", "/usr/bin/python3"):
         command = [python, "-I", "-S", "-B", "-c"]
         if box.run([*command, "pass"]).ok:
             return command
-    raise SandboxFault(f"the self-test of level {box.level} finds no Python that its user may run: {ours} is closed to it")
+    raise SandboxFault(
+        f"the self-test of level {box.level} finds no Python that its user may run: {ours} is closed to it"
+    )

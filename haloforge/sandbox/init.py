@@ -139,7 +139,7 @@ class Init:
             scratch.end_children()
             return
         while True:
-            try:
+            try:  # noqa: SIM105
                 # All that we may signal is ours: the others are out of the pid namespace or of Landlock's scope.
                 os.kill(-1, SIGKILL)
             except ProcessLookupError:
@@ -328,5 +328,3 @@ def proportional(pids: list[int]) -> int:
 def reaped_cpu() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
-
-

@@ -40,6 +40,7 @@ class Limits:
     disk_bytes: int = 64 * MIB
     """Size of the box's /work, and once more of its /tmp."""
 
+
 def resources(limits: Limits, helpers: int) -> list[tuple[int, int]]:
     """(resource, value) of `limits` as the kernel counts them: per process, but processes per user id.
 

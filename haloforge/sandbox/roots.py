@@ -21,7 +21,7 @@ _STAGE = "/tmp"
 
 
 def visible(more: tuple[str, ...]) -> list[str]:
-    """What is bound read-only: the host's toolchain folders that are here, and `more`, each parent without its children.
+    """What is bound read-only: the host's toolchain folders that are here, and `more`; none that lies in another.
 
     Raises:
         FileNotFoundError: one of `more` is absent.
@@ -47,7 +47,7 @@ def enter_namespaces(root: bool) -> None:
         for name, line in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
             with open(f"/proc/self/{name}", "w") as f:
                 f.write(line)
-    try:
+    try:  # noqa: SIM105
         kernel.unshare(kernel.NEWCGROUP)
     except OSError:
         pass  # a kernel without cgroups has none to hide

@@ -102,7 +102,7 @@ class Zygote:
             os.close(said)
 
     def request(self, uid: int, disk_bytes: int, inodes: int, fds: list[int]) -> int:
-        """Have a box cloned that serves the descriptors `fds`; returns the pid of its process 1. Raises SandboxFault."""
+        """Have a box cloned that is served by `fds`; returns the pid of its process 1. Raises SandboxFault."""
         self._over = False
         try:
             socket.send_fds(self._socket, [marshal.dumps((uid, disk_bytes, inodes))], fds)

@@ -1,6 +1,7 @@
 """Runs the attacks of this folder, as whoever starts it; needs nothing but haloforge.
 
-As a script, with a level of the sandbox as its argument, it prints JSON. An attack is one source file; its first line names the statuses that it must get.
+As a script, with a level of the sandbox as its argument, it prints JSON.
+An attack is one source file; its first line names the statuses that it must get.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ if __name__ == "__main__":
     sys.path.insert(0, str(FOLDER.parent.parent))
 
 from haloforge import sandbox  # noqa: E402
-from haloforge.sandbox import canaries  # noqa: E402
 from haloforge.records import Case, Prompt, VerifyResult  # noqa: E402
+from haloforge.sandbox import canaries  # noqa: E402
 from haloforge.verifiers import GCCVerifier  # noqa: E402
 
 ATTACKS = sorted(path.name for path in FOLDER.glob("*.c*"))
@@ -94,7 +95,7 @@ def _host():
         }
         assert secret.stat()[:8] == before[:8]
         assert process.poll() is None
-        process.stdin.close()
+        process.kill()
 
 
 def survivors() -> list[str]:

@@ -328,6 +328,20 @@ def test_mounts_are_seen_and_cannot_be_written(level):
         sandbox.close()
 
 
+@pytest.mark.parametrize("path", ["relative", "/", "/proc/1", "/dev", "/work", "/usr/../etc"])
+def test_a_mount_that_would_hide_the_boxs_own_is_refused(path):
+    with pytest.raises(ValueError, match="absolute path"):
+        sandbox.box({}, mounts=[path])
+
+
+def test_an_error_of_ours_inside_is_a_fault_and_the_box_goes_on(box):
+    wrong = Limits(cpu_s="a while")  # type: ignore[arg-type]
+    box._limit = lambda limits: []
+    with pytest.raises(SandboxFault, match="could not be started"):
+        box.run(["/bin/true"], b"", wrong)
+    assert box.run(["/bin/true"]).ok
+
+
 @each_level
 def test_nothing_is_left_when_the_process_that_made_the_box_is_killed(level):
     code = (

@@ -55,7 +55,11 @@ class Box:
         slot: int = 0,
         mounts: Sequence[str] = (),
     ) -> None:
-        """Nothing starts before `with`. Raises ValueError for a file name that leaves the box's folder."""
+        """Nothing starts before `with`.
+
+        Raises:
+            ValueError: a file name leaves the box's folder, or a mount would hide what the box has of its own.
+        """
         for name in files:
             if not name or name.startswith("/") or ".." in name.split("/") or "\0" in name:
                 raise ValueError(f"{name!r} is not a path inside the box")
@@ -63,6 +67,10 @@ class Box:
             (os.fsencode(name), text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
             for name, text in files.items()
         ]
+        for path in mounts:
+            own = path in ("/", "/work", "/tmp") or path.startswith(("/proc", "/dev"))
+            if own or not path.startswith("/") or os.path.normpath(path) != path:
+                raise ValueError(f"{path!r} cannot be shown in a box: give an absolute path, not the box's own folders")
         self._limits = limits
         self.level = level
         self._slot = slot

@@ -35,8 +35,8 @@ def program(level: str, root: bool) -> bytes | None:
 
 
 def mount_box(uid: int, disk_bytes: int, inodes: int, shown: tuple[str, ...]) -> None:
-    """Give this mount namespace its own /proc, /work and /tmp; `shown` folders below /tmp stay visible."""
-    within = [path for path in shown if path.startswith("/tmp/")]
+    """Give this mount namespace its own /proc, /work and /tmp; `shown` folders below them stay visible."""
+    within = [path for path in shown if path.startswith(("/tmp/", "/work/"))]
     held = [os.open(path, os.O_PATH | os.O_CLOEXEC) for path in within]
     plain = kernel.MS_NOSUID | kernel.MS_NODEV
     kernel.mount("proc", "/proc", "proc", plain | kernel.MS_NOEXEC)

@@ -150,6 +150,15 @@ class Init:
             except ChildProcessError:
                 return
 
+    def report(self, argv: list[bytes], limits: tuple[float, float, int, int], rlimits: list[tuple[int, int]]) -> bytes:
+        """`run`; where that fails for a reason of ours the REPORT says so."""
+        try:
+            return self.run(argv, limits, rlimits)
+        except Exception as e:
+            self.end_all()
+            self.cannot_run(argv, e)
+            return p.REPORT.pack(127, 0, 0.0, 0, 0.0, p.BY_US)
+
     def run(self, argv: list[bytes], limits: tuple[float, float, int, int], rlimits: list[tuple[int, int]]) -> bytes:
         """Run one command to its end and return its REPORT."""
         memory, output = limits[2:]
@@ -159,9 +168,10 @@ class Init:
         try:
             pid = self.start(argv, rlimits)
         except OSError as e:
+            if e.errno in (errno.EAGAIN, errno.ENOMEM):  # no process to be had: no fault of the command's
+                raise
             self.cannot_run(argv, e)
-            ending = p.BY_US if e.errno in (errno.EAGAIN, errno.ENOMEM) else 0
-            return p.REPORT.pack(127, 0, 0.0, 0, time.monotonic() - start, ending)
+            return p.REPORT.pack(127, 0, 0.0, 0, time.monotonic() - start, 0)
         ending, peak, seen_cpu = self.watch(pid, start, cpu_before, limits)
         if ending:
             try:  # noqa: SIM105 (contextlib costs a millisecond)
@@ -265,8 +275,7 @@ def main(template: Template, wanted: tuple[int, int, int], fds: list[int]) -> No
                 os._exit(1)
             p.send(box.control, p.UP)
             while message := p.read_message(box.control):
-                argv, limits, rlimits = message
-                p.send(box.control, box.run(argv, limits, rlimits))
+                p.send(box.control, box.report(*message))
     finally:
         os._exit(1)
 
@@ -299,9 +308,9 @@ def measure(pids: list[int], seen: dict[int, int]) -> tuple[float, int, bool]:
             fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
             fields = os.read(fd, 4096).rpartition(b") ")[2].split()
             os.close(fd)
-        except OSError:
+            own = int(fields[11]) + int(fields[12])
+        except (OSError, IndexError):  # it ended while we looked
             continue
-        own = int(fields[11]) + int(fields[12])
         seen[pid] = own
         ticks += own + int(fields[13]) + int(fields[14])
         pages += int(fields[21])

@@ -22,7 +22,7 @@ REPORT = Struct("<iidqdi")
 ENDINGS = (None, "cpu_limit", "wall_limit", "memory_limit", "output_limit", "violation")
 BY_CPU, BY_WALL, BY_MEMORY, BY_OUTPUT, BY_VIOLATION = 1, 2, 3, 4, 5
 BY_US = 6
-"""Not in ENDINGS: the run could not be started for want of processes or memory."""
+"""Not in ENDINGS: the run failed for a reason of ours, such as no process to be had; stderr has it."""
 BUSY_FACTOR = 5
 """Waiting for a processor that others use is no idling; it ends after so many wall limits."""
 

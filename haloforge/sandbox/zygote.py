@@ -70,8 +70,8 @@ def _request(sock: _socket.socket, owner: int) -> tuple[tuple[int, int, int], li
         data, ancillary, _, _ = sock.recvmsg(1 << 12, _socket.CMSG_SPACE(16), _socket.MSG_CMSG_CLOEXEC)
         if not data:
             return None
-        if data != KILL:  # came too late: that box had ended
-            fds = [fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i")]
+        fds = [fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i")]
+        if fds:  # else it came too late for the box that it was meant for
             return marshal.loads(data), fds
 
 
@@ -103,8 +103,8 @@ def _serve(
         if message in (KILL, b""):
             os.kill(pid, SIGKILL)
             _wait(child)
-        else:
-            sock.send(_limit(pid, marshal.loads(message)))
+        elif answer := _limit(pid, marshal.loads(message)):
+            sock.send(answer)
     os.close(child)
     os.waitpid(pid, 0)
     if template.level != NS:
@@ -119,6 +119,8 @@ def _limit(pid: int, rlimits: list[tuple[int, int]]) -> bytes:
         for what, most in rlimits:
             ceiling = resource.prlimit(pid, what)[1]
             resource.prlimit(pid, what, (most if ceiling < 0 else min(most, ceiling), ceiling))
+    except ProcessLookupError:
+        return b""  # it has just ended, which will be told
     except OSError as e:
         return f"cannot set a limit: {e.strerror}".encode()
     return UP

@@ -176,22 +176,23 @@ def test_files_larger_than_the_box_are_our_fault():
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user cannot mount a small disk")
-def test_a_full_disk_of_the_host_is_our_fault_and_passes(tmp_path, monkeypatch):
+def test_a_full_disk_of_the_host_is_our_fault_and_passes(monkeypatch):
     sandbox.close()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", tmp_path]).returncode:
+    folder = tempfile.mkdtemp()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", folder]).returncode:
         pytest.skip("may not mount here")
     try:
-        tmp_path.chmod(0o755)
-        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        monkeypatch.setattr("tempfile.tempdir", folder)
         with pytest.raises(SandboxFault, match="No space"), sandbox.box({"f": b"x" * MIB}, level=LANDLOCK):
             pass
         with sandbox.box({"f": b"x"}, level=LANDLOCK) as box:
             assert box.run(["/bin/true"]).ok
         sandbox.close()
-        assert os.listdir(tmp_path) == []
+        assert os.listdir(folder) == []
     finally:
         sandbox.close()
-        subprocess.run(["umount", tmp_path])
+        subprocess.run(["umount", folder])
+        os.rmdir(folder)
 
 
 # Root is not held to a number of processes.

@@ -296,6 +296,22 @@ def test_boxes_of_two_slots_run_at_the_same_time(level):
         first.join()
 
 
+def test_a_zygote_outlives_the_thread_that_started_it():
+    sandbox.close()
+    started = []
+
+    def first():
+        with sandbox.box({}) as box:
+            started.append(zygote_of(box))
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    thread.join()
+    with sandbox.box({}) as box:
+        assert box.run(["/bin/true"]).ok
+        assert [zygote_of(box)] == started
+
+
 def test_a_forked_child_starts_its_own_zygote_and_leaves_its_parents_alone():
     sandbox.close()
     with sandbox.box({}) as box:

@@ -1,6 +1,6 @@
 """The owner's side of zygotes: start one, borrow an idle one, find out whose fault an end was, end them all.
 
-A zygote makes one box at a time, so a process has as many as it ever held boxes at once, about 9 MB each. They are
+A zygote makes one box at a time, so a process has as many as it ever held boxes at once, about 11 MB each. They are
 started with a plain exec (the owner may be a large process with threads), belong to this process alone, and end
 with it.
 """
@@ -12,7 +12,6 @@ import contextlib
 import marshal
 import os
 import select
-import shutil
 import socket
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from haloforge.errors import MissingTool, SandboxFault
 from haloforge.sandbox import filter as seccomp
+from haloforge.sandbox import scratch
 from haloforge.sandbox.protocol import ENDED, KILL, NS, UP
 
 START_TIMEOUT_S = 60.0
@@ -157,7 +157,9 @@ class Zygote:
     def _forget(self) -> None:
         self._socket.close()
         if self.folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # mostly the zygote has done it
+                scratch.empty(self.folder)
+                os.rmdir(self.folder)
 
 
 _idle: list[Zygote] = []

@@ -154,7 +154,7 @@ def attack(level: str) -> list[str]:
     Raises:
         SandboxFault: no box of that level starts here.
     """
-    home = Path.home()
+    home = os.path.expanduser("~")  # stays "~" for a user without one
     folder = Path(tempfile.mkdtemp(prefix=".haloforge-canary-", dir=home if os.access(home, os.W_OK) else None))
     with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as decoy:
         try:

@@ -44,7 +44,7 @@ def test_without_namespaces_the_attacks_fail_too():
     judged(subprocess.run([sys.executable, attacks.__file__, sandbox.LANDLOCK], **ordinary.QUIET), sandbox.LANDLOCK)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests already run as an ordinary user")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, else the other tests run as an ordinary user anyway")
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_attacks_fail_the_same_way_for_an_ordinary_user(level):
     done = subprocess.run([*ordinary.COMMAND, ordinary.python(), attacks.__file__, level], **ordinary.QUIET)

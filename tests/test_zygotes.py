@@ -72,7 +72,7 @@ def test_files_larger_than_the_box_are_our_fault():
         assert box.run(["/bin/true"]).ok
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user cannot mount a small disk")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk")
 def test_a_full_disk_of_the_host_is_our_fault_and_passes(monkeypatch):
     sandbox.close()
     folder = tempfile.mkdtemp()

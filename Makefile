@@ -1,4 +1,4 @@
-# Each target sets up what it needs (a .venv with pinned packages, bubblewrap and compilers) and says what it installs.
+# Each target sets up what it needs (a .venv with pinned packages, compilers) and says what it installs.
 PYTHON ?=
 RUN := .venv/bin/python
 .PHONY: demo demo-control test lint bench setup
@@ -18,7 +18,7 @@ lint: setup            ## ruff and mypy over the whole tree
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: setup           ## generator, overlap, swap and trainer ratios
+bench: setup           ## generator, overlap, swap, trainer and sandbox
 	$(RUN) -m benchmarks
 
 setup:

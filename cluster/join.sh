@@ -38,7 +38,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
     s.connect(('${head%:*}', 9))
     print(s.getsockname()[0])")
 (cd / && "$python" -m actors.joining "$head") || exit $?
-for tool in bwrap gcc g++; do
+for tool in gcc g++; do
   command -v "$tool" >/dev/null || say "warning: $tool is not here; runs that need it give this node no verifier (toolbox/install-tools.sh)"
 done
 warn_of_unseen_gpu

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from haloforge import __version__, config_cli, raft, sft
+from haloforge import __version__, config_cli, doctor, raft, sft
 from haloforge.terminal import errors_shown, show
 from haloforge.watching import report
 from haloforge.watching import status as run_status
@@ -25,6 +25,7 @@ sft_app = typer.Typer(no_args_is_help=True, help="Supervised fine-tuning on prom
 sft_app.command("train")(sft.train)
 app.add_typer(sft_app, name="sft")
 app.add_typer(config_cli.app, name="config")
+app.command()(doctor.doctor)
 
 
 @app.command()

@@ -1,63 +1,67 @@
-"""Attacks that must fail: the programs of tests/hostile, judged as whoever runs the tests and as an ordinary user."""
+"""Attacks that must fail: the programs of tests/hostile, at both levels, as whoever runs the tests and as an
+ordinary user."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from haloforge import sandbox
+from haloforge.sandbox import canaries
+from tests import ordinary
 from tests.hostile import attacks
 
 pytestmark = pytest.mark.sandbox
-ORDINARY = 65123
+LEVELS = [sandbox.NS, sandbox.LANDLOCK]
+
+
+@pytest.fixture(autouse=True)
+def own_level(monkeypatch):
+    """Attacks choose the level for this process; the next test asks again."""
+    monkeypatch.setattr(canaries, "_answers", {})
 
 
 @pytest.mark.parametrize("name", attacks.ATTACKS)
 def test_an_attack_gets_its_status_and_nothing_survives_it(name):
-    result = attacks.run(name)
+    result = attacks.run(name, sandbox.NS)
     assert result.status in attacks.expected(name), f"{result.details}\n{result.error}"
     assert result.level == "ns"
     assert attacks.survivors() == []
     assert "root:" not in (result.error or "") + result.details  # nothing of /etc/shadow came out
 
 
-def test_what_one_sample_leaves_the_next_does_not_find():
-    assert [attacks.run("leave_data.c").status for _ in range(2)] == ["passed", "passed"]
+@pytest.mark.parametrize("level", LEVELS)
+def test_what_one_sample_leaves_the_next_does_not_find(level):
+    assert [attacks.run("leave_data.c", level).status for _ in range(2)] == ["passed", "passed"]
 
 
-def python_for_everybody() -> str | None:
-    """A Python ≥ 3.11 that user ORDINARY may start, or None."""
-    for python in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
-        probe = ["setpriv", "--reuid", str(ORDINARY), "--regid", str(ORDINARY), "--clear-groups", python, "-c"]
-        code = f"import sys; assert sys.version_info >= (3, 11); open({attacks.__file__!r})"
-        if subprocess.run([*probe, code], capture_output=True, cwd="/").returncode == 0:
-            return python
-    return None
+def test_without_namespaces_the_attacks_fail_too():
+    judged(subprocess.run([sys.executable, attacks.__file__, sandbox.LANDLOCK], **ordinary.QUIET), sandbox.LANDLOCK)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests already run as an ordinary user")
-def test_the_attacks_fail_the_same_way_for_an_ordinary_user(tmp_path):
-    python = python_for_everybody() if shutil.which("setpriv") else None
-    if python is None:
-        pytest.skip("no Python ≥ 3.11 and checkout that an ordinary user can read, or no setpriv")
-    done = subprocess.run(
-        ["setpriv", "--reuid", str(ORDINARY), "--regid", str(ORDINARY), "--clear-groups", python, attacks.__file__],
-        capture_output=True, text=True, timeout=600, cwd="/", env={**os.environ, "HOME": "/nonexistent"},
-    )  # fmt: skip
-    if "user namespaces" in done.stderr:
-        pytest.skip("user namespaces are not allowed on this machine")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, else the other tests run as an ordinary user anyway")
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_attacks_fail_the_same_way_for_an_ordinary_user(level):
+    done = subprocess.run([*ordinary.COMMAND, ordinary.python(), attacks.__file__, level], **ordinary.QUIET)
+    judged(done, level, ordinary.UID)
+
+
+def judged(done, level, uid=None):
+    """Every attack of a run as a script got its status; nothing survived."""
+    assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert report["uid"] == ORDINARY
+    assert report["uid"] == (os.geteuid() if uid is None else uid)
     assert sorted(report["attacks"]) == attacks.ATTACKS
+    assert report["left"] == []
     wrong = {
         name: row
         for name, row in report["attacks"].items()
-        if row["status"] not in row["expected"] or row["survivors"] or row["level"] != "ns"
+        if row["status"] not in row["expected"] or row["survivors"] or row["level"] != level
     }
     assert wrong == {}
 

@@ -15,13 +15,14 @@ budgets code_digest config hardware leash ledger metrics models output_folder pa
 source tasks terminal verdict_cache versions watching
 """
 WORK = "data generation loop preparation rendering sft_folder training verifiers"
+COMMANDS = "cli config_cli doctor raft sft"
 LAYERS = {
     "haloforge.records": 0,
     "haloforge.errors": 0,
     **dict.fromkeys((f"haloforge.{name}" for name in MEANS.split()), 1),
     **dict.fromkeys((f"haloforge.{name}" for name in WORK.split()), 2),
     "actors": 3,
-    **dict.fromkeys(("haloforge.cli", "haloforge.config_cli", "haloforge.raft", "haloforge.sft"), 4),
+    **dict.fromkeys((f"haloforge.{name}" for name in COMMANDS.split()), 4),
 }
 HEAVY = {"torch", "vllm", "ray", "transformers", "peft", "trl", "datasets", "tokenizers", "safetensors", "numpy"}
 

@@ -1,23 +1,20 @@
-"""The box: what a run may use, how it is said to have ended, and what stays behind on our side (nothing)."""
+"""The box: what a run may use, what it sees, and how it is said to have ended."""
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from haloforge import sandbox
-from haloforge.errors import MissingTool, SandboxFault
-from haloforge.sandbox import MIB, Limits, boxes, canaries
-from haloforge.sandbox import filter as seccomp
+from haloforge.sandbox import MIB, Limits
+from tests.in_boxes import SHELL, each_level
 
 pytestmark = pytest.mark.sandbox
-SHELL = "/bin/sh"
 
 
 @pytest.fixture
@@ -70,7 +67,7 @@ def test_each_limit_ends_the_run_under_its_name(box):
 
 def test_cpu_time_counts_children_that_ended_and_that_did_not(box):
     burn = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done"
-    alone = box.run([SHELL, "-c", burn]).cpu_s
+    alone = min(box.run([SHELL, "-c", burn]).cpu_s for _ in range(3))
     assert alone > 0.005
     assert box.run([SHELL, "-c", f"({burn}); ({burn})"]).cpu_s > 1.3 * alone
     endless = box.run([SHELL, "-c", "(while :; do :; done) & (while :; do :; done) & wait"], b"", Limits(cpu_s=0.4))
@@ -113,119 +110,29 @@ def test_the_disk_is_as_large_as_it_was_said_to_be():
         assert box.run([SHELL, "-c", "wc -c < a"]).stdout == b"3000000\n"
 
 
-def test_a_box_that_dies_is_a_violation_not_our_fault(box):
-    assert box.run(["/bin/true"]).ok
-    bwrap = box._process.pid
-    with open(f"/proc/{bwrap}/task/{bwrap}/children") as f:
-        os.kill(int(f.read()), signal.SIGKILL)
-    assert box.run(["/bin/true"]).ended_by == "violation"
-    assert box.run(["/bin/true"]).ended_by == "violation"
-
-
 @pytest.mark.parametrize("name", ["/etc/passwd", "../up", "a/../../b", "", "a\0b"])
 def test_a_file_name_that_leaves_the_box_is_refused(name):
     with pytest.raises(ValueError, match="inside the box"):
         sandbox.box({name: "x"})
 
 
-def test_a_hundred_boxes_leave_no_descriptor_thread_or_process_behind():
-    def held():
-        children = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "comm="], capture_output=True, text=True)
-        return len(os.listdir("/proc/self/fd")), threading.active_count(), children.stdout.count("bwrap")
-
-    before = held()
-    for i in range(100):
-        with sandbox.box({"f": str(i)}) as box:
-            if i % 10 == 0:
-                box.run(["/bin/true"])
-    assert held() == before
-
-
-def test_the_box_ends_when_the_process_that_made_it_is_killed():
-    code = (
-        "import sys, time\nfrom haloforge import sandbox\nbox = sandbox.box({}).__enter__()\n"
-        "import threading\nthreading.Thread(target=box.run, args=(['/bin/sleep', '77.25'],)).start()\n"
-        "time.sleep(0.5)\nprint('up', flush=True)\ntime.sleep(60)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"up\n"
-        assert running("77.25")
-        process.kill()
-    deadline = time.monotonic() + 10
-    while running("77.25") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not running("77.25")
+@each_level
+def test_mounts_are_seen_and_cannot_be_written(level):
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        header = Path(folder, "header.h")
+        header.write_text("x\n")
+        with sandbox.box({}, level=level, mounts=[folder]) as box:
+            assert box.run(["/bin/cat", str(header)]).stdout == b"x\n"
+            assert not box.run([SHELL, "-c", f"echo y > {header}"]).ok
+            assert not box.run([SHELL, "-c", f"rm -f {header} && test ! -e {header}"]).ok
+        assert header.read_text() == "x\n"
+        with sandbox.box({}, level=level) as box:
+            assert not box.run(["/bin/cat", str(header)]).ok
+        sandbox.close()
 
 
-def running(argument):
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as f:
-                words = f.read().split(b"\0")
-        except OSError:
-            continue
-        if words[:2] == [b"/bin/sleep", argument.encode()]:
-            found.append(pid)
-    return found
-
-
-def test_without_bubblewrap_the_remedy_is_named(monkeypatch):
-    monkeypatch.setattr(canaries, "_answers", {})
-    monkeypatch.setattr(boxes.shutil, "which", lambda name: None)
-    boxes._bwrap_arguments.cache_clear()
-    with pytest.raises(MissingTool, match=r"bubblewrap.*toolbox/install-tools\.sh"):
-        sandbox.level()
-    assert sandbox.level(allow_weak=True) == "rlimits"
-    assert any("bubblewrap" in note for note in sandbox.notes("rlimits"))
-
-
-def test_a_canary_that_comes_through_refuses_the_machine(monkeypatch):
-    monkeypatch.setattr(canaries, "_answers", {})
-    monkeypatch.setattr(canaries, "_attack", lambda: ["connects_to_the_host"])
-    with pytest.raises(MissingTool, match="connects_to_the_host"):
-        sandbox.level()
-
-
-def test_without_the_seccomp_filter_the_canaries_notice(monkeypatch):
-    real = seccomp.program()
-    if real is None:
-        pytest.skip("no seccomp filter for this architecture")
-    allow_all = b"\x06\x00\x00\x00\x00\x00\xff\x7f"
-    monkeypatch.setattr(boxes.seccomp, "program", lambda: allow_all)
-    assert {"memfd", "opens_vsock"} & set(canaries._attack())
-
-
-def test_a_box_that_cannot_start_is_our_fault(monkeypatch):
-    sandbox.level()
-    real = boxes._bwrap_arguments
-    monkeypatch.setattr(boxes, "_bwrap_arguments", lambda *a: (*real(*a), "--ro-bind", "/absent", "/absent"))
-    with pytest.raises(SandboxFault, match="absent"), sandbox.box({}):
-        pass
-
-
-def test_the_weak_level_still_limits_and_cleans_up():
-    with sandbox.box({"f.txt": "x"}, Limits(cpu_s=0.3, wall_s=5), level="rlimits") as box:
-        assert box.run(["/bin/cat", "f.txt"]).stdout == b"x"
-        assert box.run([SHELL, "-c", "while :; do :; done"]).ended_by == "cpu_limit"
-        box.run([SHELL, "-c", "setsid sleep 78.5 & sleep 0.1"])
-        assert not running("78.5")
-        outcome = box.run(["/bin/pwd"])
-        assert outcome.level == "rlimits"
-        folder = outcome.stdout.decode().strip()
-        assert os.path.isdir(folder)
-    assert not os.path.exists(folder)
-
-
-def test_the_filter_jumps_only_forward_and_inside_itself():
-    program = seccomp.program()
-    if program is None:
-        pytest.skip("no seccomp filter for this architecture")
-    import struct
-
-    instructions = list(struct.iter_unpack("=HBBI", program))
-    for at, (code, if_true, if_false, _) in enumerate(instructions):
-        if code & 7 == 5:
-            assert at + 1 + max(if_true, if_false) < len(instructions)
-    assert instructions[-1][0] == 6
+@pytest.mark.parametrize("path", ["relative", "/", "/proc/1", "/dev", "/work", "/usr/../etc"])
+def test_a_mount_that_would_hide_the_boxs_own_is_refused(path):
+    with pytest.raises(ValueError, match="absolute path"):
+        sandbox.box({}, mounts=[path])

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the system tools that haloforge needs and this machine lacks: bubblewrap (the sandbox), gcc, g++,
+# Install the system tools that haloforge needs and this machine lacks: gcc, g++,
 # util-linux (setpriv, prlimit) and Python's venv module. Knows Debian/Ubuntu (apt-get) and Fedora (dnf).
 # Safe to repeat. Without the rights to install it prints the command to run and exits 1.
 set -eu
@@ -16,7 +16,6 @@ missing() {
 }
 has() { command -v "$1" >/dev/null 2>&1; }
 
-has bwrap || missing bubblewrap bubblewrap
 has gcc || missing gcc gcc
 has g++ || missing g++ gcc-c++
 { has setpriv && has prlimit; } || missing util-linux util-linux

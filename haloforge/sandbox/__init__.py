@@ -3,15 +3,15 @@
     with sandbox.box({"main.c": source}, Limits(cpu_s=2)) as box:
         built = box.run(["/usr/bin/gcc", "main.c"])
 
-Needs bubblewrap; the level is proved by running attacks once per process (`level`). Not a border
-against kernel exploits: the kernel is shared. docs/ARCHITECTURE.md has the reasons.
+The level is proved by running attacks once per process (`level`). Not a border against kernel exploits: the kernel
+is shared. docs/SANDBOX.md says what each level holds; docs/ARCHITECTURE.md has the reasons.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from haloforge.sandbox.boxes import NS, RLIMITS, Box, box_uid
+from haloforge.sandbox.boxes import Box, box_uid
 from haloforge.sandbox.canaries import level, notes
 from haloforge.sandbox.limits import (
     CPU_LIMIT,
@@ -23,10 +23,17 @@ from haloforge.sandbox.limits import (
     Limits,
     Outcome,
 )
+from haloforge.sandbox.protocol import LANDLOCK, NS, RLIMITS
+from haloforge.sandbox.zygotes import end_idle
 
 
 def box(
-    files: Mapping[str, str | bytes], limits: Limits | None = None, *, level: str | None = None, slot: int = 0
+    files: Mapping[str, str | bytes],
+    limits: Limits | None = None,
+    *,
+    level: str | None = None,
+    slot: int = 0,
+    mounts: Sequence[str] = (),
 ) -> Box:
     """A fresh box with `files` in its /work; use it with `with`.
 
@@ -35,17 +42,24 @@ def box(
         limits: for every run that names none of its own, and for the box's disk.
         level: what `level()` said; None asks it (a tenth of a second, once per process).
         slot: distinct per box that this process holds at the same time.
+        mounts: more folders or files of the host that the box sees, read-only, under their own absolute paths.
 
     Raises:
+        ValueError: a name in `files` leaves the box.
         MissingTool: this machine cannot hold a box; the message has the remedy.
         SandboxFault: this one box could not be started.
     """
-    return Box(files, limits or Limits(), level or _level(), slot)
+    return Box(files, limits or Limits(), level or _level(), slot, mounts)
+
+
+def close() -> None:
+    """Give back what this process holds between boxes; the next box starts it again."""
+    end_idle()
 
 
 _level = level
 
 __all__ = [
-    "CPU_LIMIT", "MEMORY_LIMIT", "MIB", "NS", "OUTPUT_LIMIT", "RLIMITS", "VIOLATION", "WALL_LIMIT",
-    "Box", "Limits", "Outcome", "box", "box_uid", "level", "notes",
+    "CPU_LIMIT", "LANDLOCK", "MEMORY_LIMIT", "MIB", "NS", "OUTPUT_LIMIT", "RLIMITS", "VIOLATION", "WALL_LIMIT",
+    "Box", "Limits", "Outcome", "box", "box_uid", "close", "level", "notes",
 ]  # fmt: skip

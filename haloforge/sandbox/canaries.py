@@ -1,7 +1,7 @@
 """Which sandbox this machine can hold, found by attacking it: no assumption from version numbers.
 
-Once per process a small hostile program runs in a box. "ns" is chosen only when every attack fails.
-"rlimits" (own uid when root, resource limits, no namespaces) is weaker than the attacks ask and is
+Once per process a small hostile program runs in a box, of the strongest level first; a level is chosen only when
+every attack fails. "rlimits" (own uid when root, resource limits, seccomp) is weaker than the attacks ask and is
 used only where the caller allowed it by name.
 """
 
@@ -11,21 +11,25 @@ import os
 import secrets
 import shutil
 import socket
+import subprocess
 import tempfile
 import threading
 from pathlib import Path
 
 from haloforge.errors import MissingTool, SandboxFault
 from haloforge.sandbox import filter as seccomp
-from haloforge.sandbox.boxes import NS, RLIMITS, Box, interpreter
-from haloforge.sandbox.limits import Limits
+from haloforge.sandbox.boxes import Box
+from haloforge.sandbox.limits import VIOLATION, Limits
+from haloforge.sandbox.protocol import LANDLOCK, NS, RLIMITS
+from haloforge.sandbox.zygotes import end_idle, interpreter
 
 _LIMITS = Limits(cpu_s=5, wall_s=20, processes=8)
 
 # Each line that this prints is an attack that came through.
 _ATTACKS = r"""
-import posix, sys
-port, secret = int(sys.argv[1]), sys.argv[2]
+import posix, resource, sys
+port, folder, decoy = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+secret = folder + "/secret"
 def forks():
     r, w = posix.pipe()
     n = 0
@@ -37,16 +41,20 @@ def forks():
     except OSError: pass
     posix.close(w)
     return n >= 8
-def connects():
+def connects(family, address):
     import _socket
-    s = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-    s.settimeout(2); s.connect(("127.0.0.1", port)); return True
+    s = _socket.socket(family, _socket.SOCK_STREAM)
+    s.settimeout(2); s.connect(address); return True
+def tcp(): return connects(2, ("127.0.0.1", port))
+def path(): return connects(1, folder + "/socket")
+def abstract(): return connects(1, b"\0haloforge-canary-%d" % port)
 def vsock():
     import _socket
     _socket.socket(40, _socket.SOCK_STREAM); return True
 def reads(): posix.close(posix.open(secret, posix.O_RDONLY)); return True
 def shadow(): posix.close(posix.open("/etc/shadow", posix.O_RDONLY)); return True
-def traces(): posix.close(posix.open("/proc/1/mem", posix.O_RDWR)); return True
+def changes(): posix.chmod(secret, 0o640); return True
+def traces(): posix.close(posix.open("/proc/%d/mem" % posix.getppid(), posix.O_RDWR)); return True
 def writes():
     through = False
     for path in (secret + ".new", "/usr/haloforge-canary", "/haloforge-canary", "/dev/haloforge-canary"):
@@ -54,27 +62,40 @@ def writes():
         except OSError: pass
     return through
 def memfd(): posix.close(posix.memfd_create("canary")); return True
-def kills(): posix.kill(1, 9); return False
+def raises(): resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 40, 1 << 40)); return True
+def slows(): posix.setpriority(0, decoy, 19); return True
+def kills():
+    try: posix.kill(decoy, 9); return True
+    except OSError: posix.kill(posix.getppid(), 9)
 def daemon():
     if posix.fork() == 0:
         posix.setsid()
-        import time
-        time.sleep(60); posix._exit(0)
-    return False
-attacks = dict(forks_past_the_limit=forks, connects_to_the_host=connects, opens_vsock=vsock,
-    reads_a_host_file=reads, reads_shadow=shadow, writes_process_1=traces,
-    writes_outside=writes, memfd=memfd, kills_its_box=kills, daemon=daemon)
+        if posix.fork() == 0:
+            import time
+            with open("alive", "wb", 0) as f:
+                for _ in range(3000): f.write(b"."); time.sleep(0.01)
+        posix._exit(0)
+attacks = dict(forks_past_the_limit=forks, connects_to_the_host=tcp, connects_to_a_socket_file=path,
+    connects_to_an_abstract_socket=abstract, opens_vsock=vsock, reads_a_host_file=reads, reads_shadow=shadow,
+    changes_a_host_file=changes, writes_its_parent=traces, writes_outside=writes, memfd=memfd, raises_its_limit=raises,
+    slows_a_host_process=slows, kills_a_host_process=kills, daemon=daemon)
 for name, attack in attacks.items():
     try: through = attack()
-    except (OSError, ImportError): through = False
+    except (OSError, ValueError, ImportError): through = False
     if through: print(name)
 print("done")
 """
+# The daemon writes as long as it lives.
 _LOOK_AROUND = r"""
-import posix
-others = [p for p in posix.listdir("/proc") if p.isdigit() and int(p) not in (1, posix.getpid())]
-print("daemon_survives" if others else "done")
+import posix, time
+def size():
+    try: return posix.stat("alive").st_size
+    except OSError: return 0
+before = size(); time.sleep(0.1)
+print("daemon_survives" if size() != before else "done")
 """
+_NEEDS_FILTER = ("memfd", "opens_vsock", "raises_its_limit")
+_REMEDY = "`haloforge doctor` says what is missing; a weaker sandbox is accepted with --allow-weak"
 
 _lock = threading.Lock()
 _answers: dict[bool, str | MissingTool] = {}
@@ -82,10 +103,12 @@ _notes: dict[str, tuple[str, ...]] = {}
 
 
 def level(allow_weak: bool = False) -> str:
-    """The strongest level that holds here: "ns", or with `allow_weak` at least "rlimits". Asked once per process.
+    """The strongest level that holds here: "ns", "landlock", or with `allow_weak` at least "rlimits".
+
+    Asked once per process.
 
     Raises:
-        MissingTool: no box holds on this machine; the message says which attack came through, or what to install.
+        MissingTool: no box holds on this machine; the message says which attack came through, or what was refused.
     """
     with _lock:
         if allow_weak not in _answers:
@@ -97,59 +120,86 @@ def level(allow_weak: bool = False) -> str:
 
 
 def notes(chosen: str) -> tuple[str, ...]:
-    """What the level `chosen` lacks on this machine; empty when nothing."""
+    """What the level `chosen` lacks on this machine, and why no better one was chosen; empty when nothing."""
     return _notes.get(chosen, ())
 
 
 def _choose(allow_weak: bool) -> str | MissingTool:
-    try:
-        came_through = _attack()
+    problems: list[str] = []
+    for candidate in (NS, LANDLOCK):
+        try:
+            came_through = attack(candidate)
+        except SandboxFault as e:
+            problems.append(str(e))
+            continue
         if not came_through:
-            _notes[NS] = () if seccomp.program() is not None else ("no seccomp filter for this architecture",)
-            return NS
-        problem = MissingTool(
-            f"the sandbox does not hold on this machine ({', '.join(came_through)}); "
-            "use another machine, or accept a weaker one with --allow-weak"
-        )
-    except MissingTool as e:
-        problem = e
-    except SandboxFault as e:
-        problem = MissingTool(
-            f"{e}. As an ordinary user the sandbox needs user namespaces "
-            "(sysctl kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0); "
-            "as root, CAP_SYS_ADMIN. In a container allow them, or accept a weaker sandbox with --allow-weak"
-        )
+            missing = () if seccomp.program() is not None else ("no seccomp filter for this architecture",)
+            _notes[candidate] = (*missing, *problems)
+            return candidate
+        problems.append(f"level {candidate} does not hold ({', '.join(came_through)})")
     if not allow_weak:
-        return problem
+        return MissingTool(f"no sandbox holds on this machine: {'; '.join(problems)}. {_REMEDY}")
     try:
         with Box({}, _LIMITS, RLIMITS) as box:
-            box.run([interpreter()[0], "-I", "-S", "-B", "-c", "pass"])
+            box.run(["/bin/true"])
     except SandboxFault as e:
         return MissingTool(f"not even a weak sandbox starts here: {e}")
-    _notes[RLIMITS] = ("no namespaces: network and readable files of the host are open to samples", str(problem))
+    _notes[RLIMITS] = ("no namespaces: readable files of the host are open to samples", *problems)
     return RLIMITS
 
 
-def _attack() -> list[str]:
-    """Names of the attacks that came through, all of them really run."""
-    python, _ = interpreter()
-    home = Path.home()
+def attack(level: str) -> list[str]:
+    """Names of the attacks that came through at `level`, all of them really run.
+
+    Raises:
+        SandboxFault: no box of that level starts here.
+    """
+    home = os.path.expanduser("~")  # stays "~" for a user without one
     folder = Path(tempfile.mkdtemp(prefix=".haloforge-canary-", dir=home if os.access(home, os.W_OK) else None))
-    try:
-        os.chmod(folder, 0o755)
-        secret = folder / "secret"
-        secret.write_text(secrets.token_hex(16))
-        secret.chmod(0o644)
-        with socket.create_server(("127.0.0.1", 0)) as listener, Box({}, _LIMITS, NS) as box:
-            port = str(listener.getsockname()[1])
-            first = box.run([python, "-I", "-S", "-B", "-c", _ATTACKS, port, str(secret)])
-            second = box.run([python, "-I", "-S", "-B", "-c", _LOOK_AROUND])
-        found = first.stdout.decode().split() + second.stdout.decode().split()
-        if found.count("done") != 2 and "daemon_survives" not in found:
-            raise SandboxFault(f"the sandbox's self-test ended early: {first.stderr[-300:]!r} {second.stderr[-300:]!r}")
-        through = [name for name in found if name != "done"]
-        if seccomp.program() is None:
-            through = [name for name in through if name not in ("memfd", "opens_vsock")]
-        return through
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as decoy:
+        try:
+            folder.chmod(0o755)
+            secret = folder / "secret"
+            secret.write_text(secrets.token_hex(16))
+            secret.chmod(0o644)
+            with (
+                socket.create_server(("127.0.0.1", 0)) as listener,
+                socket.socket(socket.AF_UNIX) as by_path,
+                socket.socket(socket.AF_UNIX) as abstract,
+                Box({}, _LIMITS, level) as box,
+            ):
+                port = listener.getsockname()[1]
+                for unix, address in ((by_path, str(folder / "socket")), (abstract, f"\0haloforge-canary-{port}")):
+                    unix.bind(address)
+                    unix.listen()
+                (folder / "socket").chmod(0o777)
+                python = _python(box)
+                first = box.run([*python, _ATTACKS, str(port), str(folder), str(decoy.pid)])
+                second = box.run([*python, _LOOK_AROUND])
+            found = first.stdout.decode().split() + second.stdout.decode().split()
+            if VIOLATION in (first.ended_by, second.ended_by):
+                found.append("kills_its_box")
+            if decoy.poll() is not None:
+                found.append("kills_a_host_process")
+            through = sorted({name for name in found if name != "done"})
+            if found.count("done") != 2 and not through:
+                said = (first.stderr + second.stderr)[-300:].decode(errors="replace")
+                raise SandboxFault(f"the self-test of level {level} ended early: {said}")
+            return [name for name in through if seccomp.program() is not None or name not in _NEEDS_FILTER]
+        finally:
+            assert decoy.stdin is not None
+            decoy.stdin.close()
+            end_idle()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _python(box: Box) -> list[str]:
+    """The start of a command that runs Python code in `box`; without namespaces ours may be closed to its user."""
+    ours, _ = interpreter()
+    for python in (ours, "/usr/local/bin/python3", "/usr/bin/python3"):
+        command = [python, "-I", "-S", "-B", "-c"]
+        if box.run([*command, "pass"]).ok:
+            return command
+    raise SandboxFault(
+        f"the self-test of level {box.level} finds no Python that its user may run: {ours} is closed to it"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import dataclass
 
 MIB = 1 << 20
@@ -11,6 +12,12 @@ WALL_LIMIT = "wall_limit"
 MEMORY_LIMIT = "memory_limit"
 OUTPUT_LIMIT = "output_limit"
 VIOLATION = "violation"
+
+SPARE_ADDRESS_SPACE = 64 * MIB
+"""Code, libraries and stacks. Reserved memory is not used memory, so the address space may be twice the limit,
+plus this; what is resident is watched."""
+FEWEST_FILES = 32
+"""The box's own process 1 needs a few descriptors under the same limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +34,27 @@ class Limits:
     output_bytes: int = 16 * MIB
     """Largest file that the run may write: stdout, stderr and each file on disk."""
     processes: int = 64
-    """Processes and threads that may live at the same time in the box."""
+    """Processes and threads that may live at the same time."""
     stack_bytes: int = 64 * MIB
     open_files: int = 128
     disk_bytes: int = 64 * MIB
     """Size of the box's /work, and once more of its /tmp."""
+
+
+def resources(limits: Limits, helpers: int) -> list[tuple[int, int]]:
+    """(resource, value) of `limits` as the kernel counts them: per process, but processes per user id.
+
+    `helpers`: how many of the user's processes are not the sample's.
+    """
+    address_space = 2 * limits.memory_bytes + SPARE_ADDRESS_SPACE
+    return [
+        (resource.RLIMIT_CPU, int(limits.cpu_s) + 2),
+        (resource.RLIMIT_FSIZE, limits.output_bytes),
+        (resource.RLIMIT_NOFILE, max(limits.open_files, FEWEST_FILES)),
+        (resource.RLIMIT_STACK, limits.stack_bytes),
+        (resource.RLIMIT_NPROC, limits.processes + helpers),
+        (resource.RLIMIT_AS, address_space),
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,8 @@ class Verifier:
         return extract.extract_code(text, language).code
 
     def cleanup(self) -> None:
-        """Give back what the verifier holds between verdicts; nothing, unless a subclass does."""
+        """Give back what the verifier holds between verdicts; the next verdict takes it again."""
+        sandbox.close()
 
     @contextmanager
     def box(self, files: Mapping[str, str | bytes], limits: sandbox.Limits) -> Iterator[sandbox.Box]:

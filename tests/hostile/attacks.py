@@ -1,5 +1,6 @@
-"""Runs the attacks of this folder, as whoever starts it; needs nothing but haloforge. As a script it prints JSON.
+"""Runs the attacks of this folder, as whoever starts it; needs nothing but haloforge.
 
+As a script, with a level of the sandbox as its argument, it prints JSON.
 An attack is one source file; its first line names the statuses that it must get.
 """
 
@@ -8,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,11 +22,19 @@ if __name__ == "__main__":
 
 from haloforge import sandbox  # noqa: E402
 from haloforge.records import Case, Prompt, VerifyResult  # noqa: E402
+from haloforge.sandbox import canaries  # noqa: E402
 from haloforge.verifiers import GCCVerifier  # noqa: E402
 
 ATTACKS = sorted(path.name for path in FOLDER.glob("*.c*"))
 ANSWERS = {
     "disk_filler.c": ["bounded"],
+    "disk_unlinked.c": ["bounded"],
+    "many_files.c": ["bounded"],
+    "raise_limits.c": ["in force"],
+    "other_processes.c": ["end"],
+    "change_metadata.c": ["end"],
+    "deep_folders.c": ["deep"],
+    "kernel_files.c": ["end"],
     "network.c": ["cut off"],
     "secrets.c": ["blind"],
     "daemon.c": ["0", "0", "0"],
@@ -44,27 +55,47 @@ def expected(name: str) -> list[str]:
     return (FOLDER / name).read_text().split("\n")[0].partition("expect:")[2].split()
 
 
-def run(name: str) -> VerifyResult:
-    """Judge one attack. The host listens, and holds a secret, so that a breach would be seen."""
+def run(name: str, level: str) -> VerifyResult:
+    """Judge one attack at `level`."""
+    canaries._answers.update({False: level, True: level})
     verifier = GCCVerifier(max_workers=1, cpu_s=0.5, compile_cpu_s=3, memory_mb=256)
     os.environ["HALOFORGE_SECRET"] = "in the environment"
-    with tempfile.NamedTemporaryFile() as secret, socket.create_server(("127.0.0.1", 0)) as listener, _abstract():
-        os.chmod(secret.name, 0o644)
-        stdin = {
-            "network.c": f"{listener.getsockname()[1]} haloforge-test-{os.getpid()}",
-            "secrets.c": secret.name,
-        }.get(name, "")
+    with _host() as host:
+        stdin = host.get(name, "")
         cases = tuple(Case(stdin, answer) for answer in ANSWERS.get(name, [""]))
         language = "c" if name.endswith(".c") else "cpp"
         return verifier.verify((FOLDER / name).read_text(), Prompt(name, name, language, cases))
 
 
 @contextmanager
-def _abstract():
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(f"\0haloforge-test-{os.getpid()}")
-        listener.listen()
-        yield
+def _host():
+    """What an attack may aim at: input by attack. Raises AssertionError where a target did not survive unchanged."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as process,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.socket(socket.AF_UNIX) as by_path,
+        socket.socket(socket.AF_UNIX) as abstract,
+    ):
+        os.chmod(folder, 0o755)
+        secret, path = Path(folder, "secret"), Path(folder, "socket")
+        secret.write_text("secret")
+        secret.chmod(0o644)
+        before = secret.stat()
+        by_path.bind(str(path))
+        path.chmod(0o777)
+        abstract.bind(f"\0haloforge-test-{os.getpid()}")
+        for unix in (by_path, abstract):
+            unix.listen()
+        yield {
+            "network.c": f"{listener.getsockname()[1]} haloforge-test-{os.getpid()} {path}",
+            "secrets.c": str(secret),
+            "change_metadata.c": str(secret),
+            "other_processes.c": str(process.pid),
+        }
+        assert secret.stat()[:8] == before[:8]
+        assert process.poll() is None
+        process.kill()
 
 
 def survivors() -> list[str]:
@@ -74,22 +105,30 @@ def survivors() -> list[str]:
         try:
             owner = os.stat(f"/proc/{pid}").st_uid
             below = os.readlink(f"/proc/{pid}/ns/pid") != os.readlink("/proc/self/ns/pid")
+            inside = os.readlink(f"/proc/{pid}/cwd").startswith(f"{tempfile.gettempdir()}/haloforge-box-")
             command = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-            parent = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[1]
         except OSError:
             continue
-        ours = owner == (sandbox.box_uid() if os.geteuid() == 0 else os.geteuid()) and below
-        if ours or (int(parent) == os.getpid() and "bwrap" in command):
+        if owner == sandbox.box_uid() if os.geteuid() == 0 else owner == os.geteuid() and (below or inside):
             found.append(f"{pid} {command}")
     return found
 
 
-if __name__ == "__main__":
-    report = {}
+def main(level: str) -> None:
+    report, start = {}, time.time()
     for attack in ATTACKS:
-        result = run(attack)
+        result = run(attack, level)
         report[attack] = {
             "status": result.status, "expected": expected(attack), "details": result.details, "error": result.error,
             "level": result.level, "wall_s": round(result.wall_s, 2), "survivors": survivors(),
         }  # fmt: skip
-    print(json.dumps({"uid": os.geteuid(), "attacks": report}))
+    sandbox.close()
+    owners = (os.geteuid(), sandbox.box_uid())
+    left = [entry.name for entry in os.scandir(tempfile.gettempdir())
+            if entry.name.startswith("haloforge-box-") and entry.stat().st_uid in owners
+            and entry.stat().st_ctime > start]  # fmt: skip
+    print(json.dumps({"uid": os.geteuid(), "attacks": report, "left": left}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -135,7 +135,7 @@ def nothing_left(place: Path, within_s: float = 20.0) -> bool:
     deadline = time.monotonic() + within_s
     while left(place) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert left(place) == []
+    assert not left(place), left(place)
     return True
 
 

@@ -61,7 +61,7 @@ class Host:
         *command: str | Path,
         cwd: Path = CHECKOUT,
         env: Mapping[str, str] | None = None,
-        timeout: float = 300,
+        timeout: float = 1200,
         code: int | None = 0,
     ) -> str:
         """What the command printed on the host. code: the exit code that it must have; None: any."""

@@ -3,6 +3,12 @@
 # shellcheck source=cluster/environment.sh
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
+case ${1:-} in
+  -h | --help)
+    sed -n '2s/^# \?//p' "$0"
+    exit 0
+    ;;
+esac
 if [ ! -f "$record" ]; then
   say "nothing that head.sh or join.sh started runs here"
   exit 0

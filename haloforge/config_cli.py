@@ -44,11 +44,20 @@ def validate(
         for file in files:
             try:
                 found = read(file, {}, for_)
+                check_verifier(file, found.config)
                 print(f"{file}: ok ({'raft' if isinstance(found.config, RaftConfig) else 'sft'})")
             except BadInput as e:
                 wrong.append(str(e))
         if wrong:
             raise BadInput("\n  ".join(wrong))
+
+
+def check_verifier(file: str, config: RaftConfig | SftConfig) -> None:
+    """Raises BadInput where a RAFT config names a verifier that there is none of."""
+    from haloforge.verifiers import VERIFIERS
+
+    if isinstance(config, RaftConfig) and config.verifier.type not in VERIFIERS:
+        raise BadInput(f"{file}: there is no verifier {config.verifier.type!r}; known are {', '.join(VERIFIERS)}")
 
 
 @app.command("schema")

@@ -68,6 +68,10 @@ class RunFolder(OutputFolder):
 
     def open(self) -> None:
         super().open()
+        self.load()
+
+    def load(self) -> None:
+        """Take over the statistics that lie there, if any."""
         if (self.path / STATISTICS).exists():
             self.statistics = json.loads((self.path / STATISTICS).read_text(encoding="utf-8"))
 

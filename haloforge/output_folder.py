@@ -7,6 +7,7 @@ has a say. Not here: what the files mean (haloforge.ledger, haloforge.sft_folder
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -58,9 +59,10 @@ class OutputFolder:
         except OSError as e:
             with contextlib.suppress(OSError):
                 probe.unlink(missing_ok=True)
+            remedy = "make room there or choose" if e.errno == errno.ENOSPC else "choose"
             raise BadInput(
-                f"cannot write {ROOM_BYTES >> 20} MiB to the output folder {self.path}: {e.strerror}; make room "
-                "there or choose another output_dir (--output)"
+                f"cannot write {ROOM_BYTES >> 20} MiB to the output folder {self.path}: {e.strerror}; {remedy} another "
+                "output_dir (--output)"
             ) from e
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -76,6 +78,14 @@ class OutputFolder:
         lock.write(f"pid {os.getpid()} on {socket.gethostname()}")
         lock.flush()
         self._lock = lock
+
+    def require_place(self) -> None:
+        """Raises BadInput where the folder cannot be there: found out without writing anything."""
+        there = next(path for path in (self.path, *self.path.parents) if path.exists())
+        if not there.is_dir():
+            raise BadInput(f"the output folder {self.path} cannot be: {there} is a file; choose another --output")
+        if not os.access(there, os.W_OK) or os.statvfs(there).f_bavail == 0:
+            raise BadInput(f"the output folder {self.path} cannot be written: see {there}; choose another --output")
 
     def close(self) -> None:
         if self._lock is not None:
@@ -139,6 +149,8 @@ def resolved(
     found = schema.resolve(kind, layers)
     folder = OutputFolder(paths.output(output_of(found.config)))
     if not fresh and (before := folder.read_config()) is not None:
+        if set(before) - set(kind.model_fields):
+            raise BadInput(f"{folder.path} holds the results of another command; choose another --output")
         layers.insert(0, Layer(f"run folder {folder.path}", schema.changed(kind, before)))
         found = schema.resolve(kind, layers)
     return found

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 from haloforge.errors import BadInput
@@ -54,7 +55,9 @@ def find_input(path: str, what: str) -> Path:
     for candidate in tried:
         if candidate.exists():
             return candidate
-    raise BadInput(f"{what} {path!r} not found; looked at {', '.join(map(str, tried))}")
+    hub = f"; a name on a hub is fetched first: hf download {path} --local-dir models/{given.name}"
+    on_hub = what == "model" and re.fullmatch(r"[\w.-]+/[\w.-]+", path)
+    raise BadInput(f"{what} {path!r} not found; looked at {', '.join(map(str, tried))}{hub if on_hub else ''}")
 
 
 def cached_model(digest: str) -> Path:

@@ -93,7 +93,10 @@ def prepare(config: RaftConfig) -> Prepared:
     assert config.prompts is not None
     practice = Practice(paths.home()) if _uses_practice(config) else None
     if practice is not None:
-        practice.write_data()
+        try:
+            practice.write_data()
+        except OSError as e:
+            raise BadInput(f"cannot write to HALOFORGE_HOME ({paths.home()}): {e.strerror}; set it elsewhere") from e
     prompts = _read(config.prompts, "prompts", practice)
     held_out = _held_out(config, prompts, practice)
     taken = {p.text for group in held_out.values() for p in group.values()}

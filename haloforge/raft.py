@@ -77,6 +77,8 @@ def train(
         settings = {key: value for key, value in typed.items() if value is not None}
         settings |= dict(schema.parse_setting(text) for text in set_ or [])
         demo = not any((config, model, checkpoint, prompts, output)) and not set(settings) & DEMO_NAMES
+        if demo:
+            log.info("no config, model, prompts or output is named: this is the embedded demo")
         run_command(resolved(DEMO if demo else config, settings, fresh), fresh, dry_run, quiet)
 
 
@@ -95,7 +97,11 @@ def run_command(found: Resolved[RaftConfig], fresh: bool, dry_run: bool, quiet: 
     prepared = prepare(config)
     warn_without_effect(config, found.sources, prepared.prompts.values())
     if dry_run:
-        show(*dry_run_lines(found, prepared))
+        folder.require_place()
+        if not fresh:
+            folder.load()
+            check_identity(folder, config, prepared)
+        show(*dry_run_lines(found, prepared, folder))
         return
     if fresh and (aside := folder.set_aside()):
         log.info("--fresh: the earlier run is now %s", aside)
@@ -111,9 +117,11 @@ def run_command(found: Resolved[RaftConfig], fresh: bool, dry_run: bool, quiet: 
     show_end(folder)
 
 
-def dry_run_lines(found: Resolved[RaftConfig], prepared: Prepared) -> list[str]:
+def dry_run_lines(found: Resolved[RaftConfig], prepared: Prepared, folder: RunFolder) -> list[str]:
     """What would run: inputs, counts, and every value that is not a default."""
     config = found.config
+    done = sum(1 for entry in folder.statistics["cycles"] if entry["cycle"] and entry.get("complete"))
+    going_on = f", goes on after cycle {done} of {config.raft.num_cycles}" if folder.statistics["cycles"] else ""
     start = prepared.start or "the practice base"
     samples = len(prepared.prompts) * config.raft.samples_per_prompt
     held_out = ", ".join(f"{name} {len(prompts)}" for name, prompts in prepared.held_out.items()) or "none"
@@ -122,7 +130,7 @@ def dry_run_lines(found: Resolved[RaftConfig], prepared: Prepared) -> list[str]:
         f"start point: {start if isinstance(start, str) else start.adapter_dir or start.base_dir}",
         f"prompts: {len(prepared.prompts)} to train on; held out: {held_out}",
         f"samples per cycle: {samples}; cycles: {config.raft.num_cycles}; verifier: {config.verifier.type}",
-        f"run folder: {prepared.output}",
+        f"run folder: {prepared.output}{going_on}",
         "settings that are not defaults:",
     ]
     return lines + [f"  {line}" for line in schema.described(found, defaults=False)]

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("haloforge")
 
+FEW_STEPS = 8
+"""Below so many optimizer steps a training is warned of; RAFT's cycles take at least as many."""
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -133,6 +136,7 @@ def run_command(
         )
     prepared = prepare(config)
     if dry_run:
+        folder.require_place()
         return show_plan(found, prepared, folder, checkpoint, fresh)
     if fresh and (aside := folder.set_aside()):
         log.info("--fresh: the earlier output folder is now %s", aside)
@@ -196,6 +200,11 @@ async def drive(
                     on_checkpoint=on_checkpoint,
                 )
     folder.finish(report)
+    if (steps := report.update.optimizer_steps) < FEW_STEPS:
+        log.warning(
+            "only %d optimizer steps, which move little: lower training.gradient_accumulation_steps or raise the epochs",
+            steps,
+        )
     if report.too_long:
         log.warning("%d rows are longer than %d tokens and were left out", report.too_long, config.data.max_seq_length)
     if config.data.validation_split and not report.eval_rows:
@@ -300,7 +309,8 @@ def show_end(folder: SftFolder) -> None:
     show(
         f"model: {folder.final_model}",
         f"metrics: {folder.path / 'metrics.jsonl'}; tensorboard --logdir {folder.path / 'logs'}",
-        f"next: haloforge raft train --checkpoint {folder.final_model} --prompts prompts.jsonl",
+        f"next: haloforge raft train --checkpoint {folder.final_model} --prompts prompts.jsonl "
+        "--output models/raft-sft",
     )
 
 

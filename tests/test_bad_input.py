@@ -152,6 +152,11 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
         [*RUN, "--output", "old"],
         ["seed: 7 → 0", "max_new_tokens: 1024 → 32", "--fresh"],
     ),
+    "a dry run on a run folder of other settings": ([*RUN, "--output", "old", "--dry-run"], ["seed: 7 → 0", "--fresh"]),
+    "a dry run on an output folder that cannot be": (
+        [*RUN, "--output", "file/run", "--dry-run"],
+        ["is a file", "--output"],
+    ),
     "an output folder that cannot be": ([*RUN, "--output", "file/run"], ["file/run", "Not a directory", "--output"]),
     "more threads than there are": ([*RUN, "--set", "generation.threads=999"], ["999 CPUs", "generation.threads"]),
     "a GPU that is not there": ([*RUN, "--set", "placement=shared"], ["needs a GPU", "placement: cpu"]),
@@ -192,8 +197,8 @@ def test_numbers_as_yaml_1_2_writes_them_are_numbers_and_a_dry_run_starts_nothin
     write(folder / "numbers.yaml", "training: {learning_rate: 5e-5, weight_decay: 1e-2}\n")
     done = raft(folder, *RUN, "--config", "numbers.yaml", "--output", "dry", "--dry-run", "--temperature", "0.9")
     assert done.returncode == 0, done.stderr
-    assert "training.weight_decay = 0.01  (" in done.stdout
-    assert "generation.temperature = 0.9  (command line)" in done.stdout
+    assert "training.weight_decay: 0.01  # " in done.stdout
+    assert "generation.temperature: 0.9  # command line" in done.stdout
     assert "nothing was started" in done.stdout
     assert not (folder / "dry").exists()
 

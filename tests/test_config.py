@@ -36,6 +36,7 @@ def test_a_number_in_yaml_1_2_form_is_a_number(tmp_path):
         ("- a list", "keys and values"),
         ("a: b: c", "not valid YAML"),
         ("raft: {control_of: runs/x}", "selection: uniform"),
+        ("seed: 1\nraft: {num_cycles: 2}\nseed: 3\n", "key 'seed' stands twice, in line 1 and in line 3"),
     ],
 )
 def test_what_is_wrong_is_named_with_the_file(tmp_path, text, named):
@@ -129,7 +130,7 @@ def test_layers_are_laid_over_each_other_and_every_value_knows_its_source(tmp_pa
     c = found.config
     assert (c.raft.num_cycles, c.raft.lr_decay, c.raft.keep_top_percent) == (2, 0.5, 0.75)
     assert c.hardware.env == {"A": "b"}, "a mapping of the user's own is replaced as a whole"
-    told = {line.split(" = ")[0]: line.rpartition("  (")[2].rstrip(")") for line in config.described(found)}
+    told = {line.split(": ")[0]: line.rpartition("  # ")[2] for line in config.described(found)}
     assert told["raft.num_cycles"] == told["verifier.type"] == str(file)
     assert (told["raft.lr_decay"], told["raft.keep_top_percent"], told["seed"]) == ("run folder", "typed", "default")
     assert len(config.described(found, defaults=False)) == 5
@@ -178,8 +179,12 @@ def run(*arguments):
 
 def test_config_show_validate_and_schema_answer(tmp_path):
     shown = run("config", "show", "--config", "demo.yaml", "--set", "seed=9")
-    assert "seed = 9  (--set)" in shown.stdout
-    assert 'verifier.type = "execution"' in shown.stdout
+    assert "seed: 9  # --set" in shown.stdout
+    assert 'verifier.type: "execution"  # ' in shown.stdout
+    copied = yaml(tmp_path, shown.stdout)
+    assert config.load(RaftConfig, copied) == config.load(RaftConfig, paths.find_config("demo.yaml"), {"seed": 9})
+    copied.write_text("verifier: exection\n")
+    assert "'exection'; known are" in run("config", "validate", str(copied)).stderr
     good = yaml(tmp_path, "training: {per_device_train_batch_size: 4}\n")
     assert "ok (sft)" in run("config", "validate", str(good)).stdout
     good.write_text("data: {train_fil: x}\n")

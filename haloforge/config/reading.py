@@ -81,7 +81,7 @@ def load(kind: type[ConfigT], file: Path | None, typed: Mapping[str, Any] | None
 def read_file(file: Path) -> Layer:
     """A YAML file as a layer. Raises BadInput where it cannot be read or is no mapping."""
     try:
-        read = yaml.safe_load(file.read_text(encoding="utf-8"))
+        read = yaml.load(file.read_text(encoding="utf-8"), Loader=_Unique)
     except OSError as e:
         raise BadInput(f"cannot read config {file}: {e.strerror}") from e
     except (yaml.YAMLError, UnicodeDecodeError) as e:
@@ -89,6 +89,20 @@ def read_file(file: Path) -> Layer:
     if read is not None and not isinstance(read, dict):
         raise BadInput(f"{file} must hold keys and values, not a {type(read).__name__}")
     return Layer(str(file), flat(read or {}))
+
+
+class _Unique(yaml.SafeLoader):
+    """YAML where a key that stands twice is an error, and not the end of the first one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            if key.value in lines:
+                raise yaml.YAMLError(
+                    f"key {key.value!r} stands twice, in line {lines[key.value]} and in line {key.start_mark.line + 1}"
+                )
+            lines[key.value] = key.start_mark.line + 1
+        return super().construct_mapping(node, deep)
 
 
 def flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -112,14 +126,14 @@ def changed(kind: type[Block], values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def described(found: Resolved[Any], defaults: bool = True) -> list[str]:
-    """`key = value  (source)` for every leaf, as `haloforge config show` prints it."""
+    """`key: value  # source` for every leaf: YAML that may be copied into a config."""
     values = flat(found.config.model_dump(mode="json"))
     lines = []
     for key, value in values.items():
         source = next((s for k, s in found.sources.items() if key == k or key.startswith(f"{k}.")), None)
         if source or defaults:
             shown = json.dumps(value, ensure_ascii=False)
-            lines.append(f"{key} = {shown}  ({source or 'default'})")
+            lines.append(f"{key}: {shown}  # {source or 'default'}")
     return lines
 
 

@@ -60,6 +60,8 @@ def notes(statistics: dict[str, Any]) -> list[str]:
         others = ", ".join(f"T = {t}: {_share(v)}" for t, v in figures.get("temperatures", {}).items())
         if others:
             lines.append(f"start point on {name} ({figures['prompts']} prompts) at other temperatures: {others}")
+    if len(statistics["cycles"]) > 1:
+        lines.append("kept: samples trained on; distinct: different right programs among all samples of the cycle")
     if _sets(statistics):
         lines.append("± is half of a 95% interval over the held-out prompts; pass@1 is at T = 1.0")
     return lines
@@ -74,9 +76,11 @@ def ending(statistics: dict[str, Any], folder: Path, finished: bool = True) -> l
         adapter = f" (LoRA adapter of {statistics['run']['base']})" if (model / "adapter_config.json").exists() else ""
         lines.append(f"best cycle: {best}; its model: {model}{adapter}")
     lines.append(f"run folder: {folder}")
-    if finished:
+    if finished and statistics["cycles"]:
         cycles = statistics["cycles"][-1]["cycle"]
         lines.append(f"two more cycles: {program('raft')} --output {paths.shown(folder)} --cycles {cycles + 2}")
+    else:
+        lines.append(f"go on: {program('raft')} --output {paths.shown(folder)}")
     if best is not None:
         lines.append(f"curves: tensorboard --logdir {paths.shown(folder)}")
     return lines

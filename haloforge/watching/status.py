@@ -19,7 +19,7 @@ from haloforge.ledger import STATISTICS
 from haloforge.output_folder import CONFIG
 from haloforge.watching.progress import LOG_FILE, PROGRESS_FILE, clock_time, counts, title
 
-PLACES = ("models/raft", "runs/*")
+PLACES = ("models/*", "runs/*")
 """Where run folders are looked for, under the working directory and HALOFORGE_HOME."""
 SILENT_S = 30.0
 """A driver that has not rewritten progress.json for so long is said to be silent."""
@@ -77,6 +77,8 @@ class Status:
 
 def read(folder: Path) -> Status:
     """How the run in a folder stands. Raises BadInput where it is no run folder."""
+    if (folder / "sft_statistics.json").exists():
+        raise BadInput(f"{folder} is an SFT's output folder: see its sft.log and metrics.jsonl (docs/SFT.md)")
     if not is_run(folder):
         raise BadInput(f"{folder} is no run folder: it has none of {', '.join(FILES)}")
     statistics = _json(folder / STATISTICS) or {"run": {}, "best_cycle": None, "cycles": []}
@@ -101,7 +103,7 @@ def read(folder: Path) -> Status:
 
 
 def find(run: str | None) -> Path:
-    """The folder that is named, as an output of a run would be; else the one that was written last.
+    """The folder that is named, as an output of a run would be; else one that runs, else the one written last.
 
     Raises BadInput with the places tried.
     """
@@ -117,7 +119,7 @@ def find(run: str | None) -> Path:
     if not found:
         tried = [root / place for root in roots for place in PLACES]
         raise BadInput(f"no run folder at {', '.join(map(str, tried))}; name one: haloforge status FOLDER")
-    return max(found, key=last_written)
+    return max(found, key=lambda folder: (held_by(folder) is not None, last_written(folder)))
 
 
 def use_token() -> None:
@@ -136,6 +138,9 @@ def _token_files() -> Iterator[Path]:
 
 
 def is_run(folder: Path) -> bool:
+    """Whether RAFT wrote the folder (an SFT's has a resolved config too)."""
+    if (folder / "sft_statistics.json").exists() or (folder / "sft.log").exists():
+        return False
     return any((folder / name).exists() for name in FILES)
 
 

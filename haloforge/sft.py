@@ -202,7 +202,7 @@ async def drive(
     folder.finish(report)
     if (steps := report.update.optimizer_steps) < FEW_STEPS:
         log.warning(
-            "only %d optimizer steps, which move little: lower training.gradient_accumulation_steps or raise the epochs",
+            "only %d optimizer steps, which move little: lower gradient_accumulation_steps or raise the epochs",
             steps,
         )
     if report.too_long:

@@ -49,7 +49,13 @@ def write_model(model: Any, folder: Path, base_dir: str, dtype: str) -> None:
     """
     import torch
 
-    state = {name: tensor.to(getattr(torch, dtype)) for name, tensor in model.state_dict().items()}
+    cast: dict[tuple[int, torch.Size], torch.Tensor] = {}  # tied weights stay one tensor, which is written once
+    state = {}
+    for name, tensor in model.state_dict().items():
+        key = (tensor.data_ptr(), tensor.shape)
+        if key not in cast:
+            cast[key] = tensor.to(getattr(torch, dtype))
+        state[name] = cast[key]
     model.save_pretrained(str(folder), state_dict=state)
     for file in Path(base_dir).iterdir():
         if file.is_file() and file.suffix in _BASE_FILES and not file.name.endswith(".index.json"):

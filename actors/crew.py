@@ -22,7 +22,7 @@ from haloforge.config import RaftConfig
 from haloforge.generation.settings import DTYPE_BYTES, EngineSettings
 from haloforge.hardware import GIB
 from haloforge.models import StartPoint
-from haloforge.preparation import DEFAULT_CONTEXT, verifier_arguments
+from haloforge.preparation import longest, verifier_arguments
 from haloforge.records import Prompt
 from haloforge.training.learner import LearnerSettings
 from haloforge.training.plan import UpdatePlan
@@ -94,11 +94,6 @@ def need(config: RaftConfig, model_dir: str) -> Need:
         lora_r=config.lora.r,
         checkpointing=config.hardware.gradient_checkpointing is not False,
     )
-
-
-def longest(config: RaftConfig, model_dir: str) -> int:
-    """Tokens of the longest sequence."""
-    return config.generation.max_model_len or models.context_length(model_dir) or DEFAULT_CONTEXT
 
 
 @asynccontextmanager

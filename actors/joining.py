@@ -7,6 +7,7 @@ import sys
 
 from haloforge import __version__
 from haloforge.errors import BadInput
+from haloforge.terminal import errors_shown
 
 
 def head_versions(address: str) -> dict[str, str]:
@@ -43,14 +44,6 @@ def check(address: str) -> str:
     return ", ".join(f"{name} {version}" for name, version in theirs.items())
 
 
-def main() -> int:
-    try:
-        print(f"same as the head: {check(sys.argv[1])}")
-    except BadInput as e:
-        print(f"haloforge: error: {e}", file=sys.stderr)
-        return e.exit_code
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    with errors_shown(quiet=True):
+        print(f"same as the head: {check(sys.argv[1])}")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from haloforge.errors import BadInput
+from haloforge.terminal import errors_shown
 
 log = logging.getLogger("haloforge")
 
@@ -56,14 +57,6 @@ def check_size(folders: Iterable[Path], excludes: Sequence[str] = ()) -> str:
     return said
 
 
-def main() -> int:
-    try:
-        print(f"what travels from {sys.argv[1]}: {check_size([Path(sys.argv[1])])}")
-    except BadInput as e:
-        print(f"haloforge: error: {e}", file=sys.stderr)
-        return e.exit_code
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    with errors_shown(quiet=True):
+        print(f"what travels from {sys.argv[1]}: {check_size([Path(sys.argv[1])])}")

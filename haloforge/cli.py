@@ -38,7 +38,6 @@ def status(
         found = run_status.read(run_status.find(run))
         show(*found.lines())
         if actors and found.holder and "ray_address" in found.progress:
-            run_status.use_token()
             from actors.watching import statuses
 
             told = statuses(found.progress["ray_address"], found.progress["namespace"])

@@ -28,6 +28,11 @@ class StartPoint:
     base_dir: str
     adapter_dir: str | None = None
 
+    @property
+    def digest(self) -> str:
+        """Fingerprints of the folders; the same files give the same digest wherever they lie."""
+        return " ".join(fingerprint(folder) for folder in (self.base_dir, self.adapter_dir) if folder)
+
     def lasting(self) -> StartPoint:
         """The same folders, or copies of them that stay (see `lasting`)."""
         return StartPoint(lasting(self.base_dir), lasting(self.adapter_dir) if self.adapter_dir else None)

@@ -13,6 +13,7 @@ import random
 import sys
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from haloforge import paths
 from haloforge.config import RaftConfig, VerifierBlock
 from haloforge.data.practice.build import Practice
 from haloforge.errors import BadInput, MissingTool
-from haloforge.models import StartPoint, context_length, fingerprint, resolve_start_point
+from haloforge.models import StartPoint, context_length, resolve_start_point
 from haloforge.records import Prompt
 from haloforge.seeds import derive
 from haloforge.tasks.prompts import prompt_row, read_prompts
@@ -60,15 +61,15 @@ class Prepared:
         """Those trained on and those held out."""
         return [*self.prompts.values(), *(p for group in self.held_out.values() for p in group.values())]
 
-    @property
+    @cached_property
     def start_digest(self) -> str:
         """What the run starts from: the practice base's recipe, or the model's and adapter's files."""
         if self.start is None:
             assert self.practice is not None
             return self.practice.digest
-        return " ".join(fingerprint(folder) for folder in (self.start.base_dir, self.start.adapter_dir) if folder)
+        return self.start.digest
 
-    @property
+    @cached_property
     def prompts_digest(self) -> str:
         digest = hashlib.sha256()
         for group in (self.prompts, *self.held_out.values()):
@@ -120,12 +121,17 @@ def prepare(config: RaftConfig) -> Prepared:
     return prepared
 
 
+def longest(config: RaftConfig, model_dir: str) -> int:
+    """Tokens of the longest sequence that the engine holds."""
+    return config.generation.max_model_len or context_length(model_dir) or DEFAULT_CONTEXT
+
+
 def check_lengths(config: RaftConfig, base_dir: str, prompts: Sequence[Prompt]) -> None:
     """Refuse prompts that leave no room for their answer in the model's context; one position is for scoring."""
     from haloforge.rendering import load_tokenizer, render_prompt
 
     generation, known = config.generation, context_length(base_dir)
-    limit = generation.max_model_len or known or DEFAULT_CONTEXT
+    limit = longest(config, base_dir)
     if known and limit > known:
         raise BadInput(f"generation.max_model_len is {limit}; {base_dir} has a context of {known} tokens: lower it")
     tokenizer = load_tokenizer(base_dir, config.model.trust_remote_code)

@@ -89,11 +89,8 @@ class Prepared:
 
     def identity(self, config: SftConfig) -> dict[str, Any]:
         """What makes this training the one it is."""
-        from haloforge.models import fingerprint
-
-        start = " ".join(fingerprint(folder) for folder in (self.start.base_dir, self.start.adapter_dir) if folder)
         data = hashlib.sha256(repr([(row.prompt, row.completion) for row in self.rows]).encode()).hexdigest()[:16]
-        return {**schema.sft_identity(config), "start_digest": start, "data_digest": data}
+        return {**schema.sft_identity(config), "start_digest": self.start.digest, "data_digest": data}
 
 
 def prepare(config: SftConfig) -> Prepared:

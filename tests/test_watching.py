@@ -102,8 +102,6 @@ def test_the_documented_metrics_are_the_ones_there_are():
 
 ASK = """
 import json, sys
-from haloforge.watching.status import use_token
-use_token()
 from actors.watching import statuses
 print(json.dumps(statuses(*sys.argv[1:])))
 """

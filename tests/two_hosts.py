@@ -21,13 +21,8 @@ from typing import Any
 
 from tests.hosts import CHECKOUT, HALOFORGE_HOME, HOME, PYTHON, Host, hosts, why_not
 from tests.tiny_models import build_model
+from tests.whole_runs import CASES, PHRASES, PROGRAM, TIMINGS
 
-PHRASES = [
-    *("double n", "print n times two", "print twice n", "read n and print two n"),
-    *("n plus n", "add n to itself", "print n and n summed", "twice the number n"),
-]
-PROGRAM = '#include <stdio.h>\nint main(void) {{\n  int n;\n  scanf("%d", &n);\n  printf("%d\\n", n * 2){end}\n}}\n'
-CASES = [{"input": f"{n}\n", "output": f"{n + n}\n"} for n in (1, 10, 31)]
 SFT = (
     *("python", "-m", "haloforge.sft", "--model", "tiny", "--data", "mine/data.jsonl", "--output", "sft"),
     *("--epochs", "160", "--set=method=full", "--set=training.bf16=false", "--set=data.validation_split=0"),
@@ -47,7 +42,6 @@ verifier: {type: execution}
 evaluation: {prompts: mine/heldout.jsonl, samples: 2}
 """
 RAFT = ("python", "-m", "haloforge.raft", "--config", "mine/run.yaml")
-TIMINGS = {"cpu_s", "wall_s", "cached", "metadata"}
 
 
 @dataclass

@@ -58,6 +58,21 @@ class LoraBlock(Block):
     """Last names of the modules that get an adapter."""
 
 
+class OptimizerBlock(Block):
+    """What an update of RAFT and an SFT set alike."""
+
+    warmup_ratio: Share = 0.03
+    """Share of the steps in which the learning rate rises; at most a tenth of them."""
+    weight_decay: NotNegative = 0.0
+    """Of AdamW."""
+    max_grad_norm: AboveZero = 1.0
+    """Longer gradients are scaled down to this norm."""
+    dataloader_num_workers: Count = 0
+    """Processes that prepare batches; 0: the trainer itself."""
+    dataloader_pin_memory: bool = False
+    """Has an effect with a GPU only."""
+
+
 class PlacementBlock(Block):
     """Which devices and nodes the generator and the trainer use; checked against the cluster before anything loads."""
 

@@ -13,8 +13,8 @@ from haloforge.config.blocks import (
     Count,
     LearningRate,
     LoraBlock,
-    NotNegative,
     Number,
+    OptimizerBlock,
     Positive,
     Root,
     Seed,
@@ -107,7 +107,7 @@ class GenerationBlock(Block):
         return self.temperature_start + way * (self.temperature_end - self.temperature_start)
 
 
-class TrainingBlock(Block):
+class TrainingBlock(OptimizerBlock):
     epochs: Positive = 1
     """Passes over the kept samples in each cycle."""
     batch_size: Positive = 2
@@ -118,18 +118,8 @@ class TrainingBlock(Block):
     """Of the first cycle; see raft.lr_decay."""
     min_steps: Positive = 8
     """Optimizer steps that a cycle takes at the least: less accumulation, then smaller batches, then more epochs."""
-    warmup_ratio: Share = 0.03
-    """Share of the steps in which the learning rate rises; at most a tenth of them."""
-    weight_decay: NotNegative = 0.0
-    """Of AdamW."""
-    max_grad_norm: AboveZero = 1.0
-    """Longer gradients are scaled down to this norm."""
     packing: Literal["auto"] | bool = "auto"
     """Several samples in one row, without attention across them; auto: not on a CPU, where it costs time."""
-    dataloader_num_workers: Count = 0
-    """Processes that prepare batches; 0: the trainer itself."""
-    dataloader_pin_memory: bool = False
-    """Has an effect with a GPU only."""
 
 
 class HardwareBlock(Block):

@@ -7,16 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from haloforge.config.blocks import (
-    AboveZero,
     Block,
-    Count,
     LearningRate,
     LoraBlock,
-    NotNegative,
+    OptimizerBlock,
     Positive,
     Root,
     Seed,
-    Share,
     ShareBelowOne,
 )
 
@@ -30,7 +27,7 @@ class DataBlock(Block):
     """Tokens; a longer row is left out and counted, never cut."""
 
 
-class SftTrainingBlock(Block):
+class SftTrainingBlock(OptimizerBlock):
     output_dir: str = "models/sft"
     """Relative to the working directory, in a submitted job to HALOFORGE_HOME."""
     num_train_epochs: Positive = 3
@@ -41,12 +38,6 @@ class SftTrainingBlock(Block):
     """Forward passes per optimizer step, which so sees batch size × this many rows."""
     learning_rate: LearningRate = 2e-4
     """The highest, after warm-up; then it falls along a cosine."""
-    warmup_ratio: Share = 0.03
-    """Share of the steps in which the learning rate rises; at most a tenth of them."""
-    weight_decay: NotNegative = 0.0
-    """Of AdamW."""
-    max_grad_norm: AboveZero = 1.0
-    """Longer gradients are scaled down to this norm."""
     eval_steps: Positive | None = None
     """Optimizer steps from one measurement of eval_loss to the next; unset: once per epoch."""
     save_steps: Positive | None = None
@@ -59,10 +50,6 @@ class SftTrainingBlock(Block):
     """Recomputes activations to save memory; auto: on a GPU only."""
     bf16: bool = True
     """BF16 base and compute; false: float32."""
-    dataloader_num_workers: Count = 0
-    """Processes that prepare batches; 0: the trainer itself."""
-    dataloader_pin_memory: bool = False
-    """Has an effect with a GPU only."""
 
 
 class SftEarlyStoppingBlock(Block):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -77,7 +76,7 @@ class Status:
 
 def read(folder: Path) -> Status:
     """How the run in a folder stands. Raises BadInput where it is no run folder."""
-    if (folder / "sft_statistics.json").exists():
+    if is_sft(folder):
         raise BadInput(f"{folder} is an SFT's output folder: see its sft.log and metrics.jsonl (docs/SFT.md)")
     if not is_run(folder):
         raise BadInput(f"{folder} is no run folder: it has none of {', '.join(FILES)}")
@@ -122,26 +121,14 @@ def find(run: str | None) -> Path:
     return max(found, key=lambda folder: (held_by(folder) is not None, last_written(folder)))
 
 
-def use_token() -> None:
-    """Let this process show Ray's token, where there is one, to the cluster that it joins; before Ray is loaded.
-
-    A Ray that is started locally writes its token and asks for it, but a process that joins does not look for it.
-    """
-    if os.environ.get("RAY_AUTH_TOKEN") or any(file.is_file() for file in _token_files()):
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-
-
-def _token_files() -> Iterator[Path]:
-    if named := os.environ.get("RAY_AUTH_TOKEN_PATH"):
-        yield Path(named)
-    yield Path.home() / ".ray" / "auth_token"
+def is_sft(folder: Path) -> bool:
+    """Whether an SFT writes or wrote the folder."""
+    return any((folder / name).exists() for name in ("sft_statistics.json", "sft.log"))
 
 
 def is_run(folder: Path) -> bool:
     """Whether RAFT wrote the folder (an SFT's has a resolved config too)."""
-    if (folder / "sft_statistics.json").exists() or (folder / "sft.log").exists():
-        return False
-    return any((folder / name).exists() for name in FILES)
+    return not is_sft(folder) and any((folder / name).exists() for name in FILES)
 
 
 def last_written(folder: Path) -> float:

@@ -11,7 +11,7 @@ from haloforge.errors import BadInput, MissingTool, SandboxFault
 from haloforge.records import Case, Checker, Prompt
 from haloforge.verifiers import ExecutionVerifier, GCCVerifier, Verifier, check_ready, get_verifier, rewards
 from haloforge.verifiers.base import printable
-from haloforge.verifiers.languages import LANGUAGES
+from haloforge.verifiers.languages.rows import EVERY
 
 pytestmark = pytest.mark.sandbox
 
@@ -206,7 +206,7 @@ def test_a_fault_of_ours_is_never_the_samples(gcc, monkeypatch):
         m.setattr(sandbox.Box, "_start", fail)
         result = gcc.verify(ECHO, task(*CASES))
     assert (result.status, result.reward, result.error) == ("infra_error", None, "no room")
-    monkeypatch.setattr("haloforge.verifiers.languages.shutil.which", lambda name: None)
+    monkeypatch.setattr("haloforge.verifiers.toolchain.shutil.which", lambda name, path=None: None)
     result = gcc.verify(ECHO, task(*CASES))
     assert result.status == "infra_error"
     assert "toolbox/install-tools.sh" in (result.error or "")
@@ -217,7 +217,7 @@ def test_a_fault_of_ours_is_never_the_samples(gcc, monkeypatch):
 def test_the_registry_names_what_it_knows():
     assert isinstance(get_verifier("gcc", max_workers=2, slot=3), GCCVerifier)
     assert isinstance(get_verifier("execution"), ExecutionVerifier)
-    with pytest.raises(BadInput, match="no verifier 'msvc'; known are gcc, execution"):
+    with pytest.raises(BadInput, match="no verifier 'msvc'; known are gcc, clang, auto, execution"):
         get_verifier("msvc")
     with pytest.raises(BadInput, match="bogus"):
         get_verifier("gcc", bogus=1)
@@ -234,7 +234,7 @@ def test_a_run_is_refused_before_it_starts_where_it_could_not_be_judged():
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"tests": "int main() {}", "tests_kind": "append_main", "language": "cpp"}, "tests_kind append_main"),
+        ({"tests": "func TestA(t *testing.T) {}", "tests_kind": "append_go_test", "language": "cpp"}, "tests_kind app"),
         ({"tests": "assert f()", "tests_kind": "python", "language": "c"}, "tests_kind python"),
         ({"tests_kind": "files", "files": {}, "code_path": "a.c", "cmd": "make"}, "tests_kind files"),
         ({"cases": CASES, "checker": Checker("python", "print(1)", "open-r1")}, "a checker in python"),
@@ -251,7 +251,7 @@ def test_tests_that_a_verifier_cannot_run_are_refused_before_a_run_and_unknown_i
 
 def test_a_custom_verifier_runs_its_tools_in_a_box():
     class Lines(Verifier):
-        def judge(self, code, task):
+        def verify(self, code, task=None, *, as_it_stands=False):
             outcome = self.run(["/usr/bin/wc", "-l", "code"], {"code": code})
             return records.VerifyResult(outcome.ok, 1.0, outcome.stdout.decode(), level=outcome.level)
 
@@ -262,7 +262,7 @@ def test_a_custom_verifier_runs_its_tools_in_a_box():
 def test_every_status_has_its_reward_and_every_language_its_row():
     assert set(rewards.GCC) == set(records.STATUSES)
     assert {s for s, value in rewards.GCC.items() if value is None} == set(records.UNDECIDED)
-    assert all(name == row.name for name, row in LANGUAGES.items())
+    assert all(name == row.name for name, row in EVERY.items())
     assert rewards.execution("timeout", 3, 4) == 0.875
     assert rewards.execution("violation", 3, 4) == 0.0
 

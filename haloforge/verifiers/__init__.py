@@ -14,11 +14,20 @@ from typing import Any
 from haloforge.errors import BadInput
 from haloforge.records import Prompt, VerifyResult
 from haloforge.source import extract
+from haloforge.source.detect import language_of_tests
 from haloforge.verifiers.base import Verifier
-from haloforge.verifiers.programs import ExecutionVerifier, GCCVerifier, ProgramVerifier
+from haloforge.verifiers.programs import (
+    ClangVerifier,
+    ExecutionVerifier,
+    GCCVerifier,
+    MultiLanguageVerifier,
+    ProgramVerifier,
+)
 
 VERIFIERS: dict[str, type[Verifier]] = {
     "gcc": GCCVerifier,
+    "clang": ClangVerifier,
+    "auto": MultiLanguageVerifier,
     "execution": ExecutionVerifier,
 }
 
@@ -47,17 +56,16 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
         MissingTool: no sandbox holds here, or a compiler is absent.
     """
     verifier = get_verifier(type, **args)
+    prompts = list(prompts)
     if isinstance(verifier, ProgramVerifier):
-        prompts = list(prompts)
         for prompt in prompts:
-            if not verifier.can_check(prompt):
-                kind = (
-                    f"a checker in {prompt.checker.language}" if prompt.checker else f"tests_kind {prompt.tests_kind}"
-                )
-                raise BadInput(
-                    f"verifier {type} cannot judge prompt {prompt.id!r}, which has {kind}; it knows stdin/stdout cases "
-                    "(stdio) and compile_only"
-                )
+            for language in languages_of([prompt]):
+                row = verifier.rows.get(language)
+                reason = verifier.refusal(prompt, row) if row else ""
+                if row and not reason and prompt.has_checks and row.run is None:
+                    reason = f"{prompt.tests_kind} tests in {language}: this machine only builds such programs"
+                if reason:
+                    raise BadInput(f"verifier {type} cannot judge prompt {prompt.id!r}, which has {reason}")
             if verifier.cases(prompt) is None:
                 raise BadInput(f"verifier {type} needs test cases, and prompt {prompt.id!r} has none; give it tests")
         verifier.prepare(languages_of(prompts))
@@ -70,11 +78,12 @@ def languages_of(prompts: Iterable[Prompt]) -> list[str]:
     found: set[str] = set()
     for prompt in prompts:
         named = (prompt.language or "any").lower()
-        found |= {"c", "cpp"} if named == "any" else {extract.known_language(named) or named}
+        said = language_of_tests(prompt) if named == "any" else extract.known_language(named) or named
+        found |= {said} if said else {"c", "cpp"}
     return sorted(found)
 
 
 __all__ = [
-    "VERIFIERS", "ExecutionVerifier", "GCCVerifier", "Verifier", "VerifyResult", "check_ready", "get_verifier",
-    "languages_of",
+    "VERIFIERS", "ClangVerifier", "ExecutionVerifier", "GCCVerifier", "MultiLanguageVerifier", "Verifier",
+    "VerifyResult", "check_ready", "get_verifier", "languages_of",
 ]  # fmt: skip

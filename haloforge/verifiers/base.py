@@ -79,8 +79,11 @@ class Verifier:
         """Paths of the tools that a verdict on `language` needs, after seeing that they are there."""
         return ()
 
-    def verify(self, code: str, task: Prompt | None = None) -> VerifyResult:
+    def verify(self, code: str, task: Prompt | None = None, *, as_it_stands: bool = False) -> VerifyResult:
         """Judge `code` (a program, or raw model text) as an answer to `task`.
+
+        Args:
+            as_it_stands: `code` is the program already: nothing is extracted, completed or dropped.
 
         Raises:
             MissingTool: this machine cannot hold a sandbox; the message has the remedy.
@@ -88,14 +91,16 @@ class Verifier:
         sandbox.level(self.allow_weak)
         start = time.monotonic()
         try:
-            result = self.judge(code, task)
+            result = self.judge(code, task, as_it_stands)
         except (MissingTool, SandboxFault) as e:
             result = VerifyResult(False, None, "not judged: our side failed", str(e), status=INFRA_ERROR)
         return replace(result, wall_s=time.monotonic() - start)
 
-    def judge(self, code: str, task: Prompt | None) -> VerifyResult:
+    def judge(self, code: str, task: Prompt | None, as_it_stands: bool) -> VerifyResult:
         """The verdict itself; SandboxFault and MissingTool may pass."""
-        raise NotImplementedError(f"{type(self).__name__} must define judge(code, task) or verify(code, task)")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define judge(code, task, as_it_stands) or verify(code, task)"
+        )
 
     def verify_batch(
         self, codes: Sequence[str], tasks: Sequence[Prompt | None] | Prompt | None = None

@@ -1,6 +1,7 @@
-"""Judge whole programs: build, then run every stdin/stdout case, in one box per sample.
+"""Judge programs: build, then run what the task checks, in one box per sample.
 
-The expected output never enters the box. Not judged here: test code that shares the program's process.
+Cases (stdin and expected stdout) are compared out here; the expected output never enters the box. Test code that shares
+the program's process is called by a driver of ours (haloforge/verifiers/drivers/).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import shlex
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from haloforge import records as r
 from haloforge import sandbox
@@ -17,15 +18,18 @@ from haloforge.errors import BadInput
 from haloforge.records import Case, Prompt, VerifyResult
 from haloforge.sandbox import MIB, Box, Limits, Outcome
 from haloforge.source import extract
+from haloforge.source.assemble import Program, assemble
 from haloforge.tasks import compare
 from haloforge.tasks.prompts import parse_case
 from haloforge.verifiers import rewards
 from haloforge.verifiers.base import Verifier, printable, wall_limit_s
-from haloforge.verifiers.languages import LANGUAGES, Language, compiler_path
+from haloforge.verifiers.drivers import Driven, NotDriven, Secret
+from haloforge.verifiers.languages import Language, Unit
+from haloforge.verifiers.languages.rows import EVERY, ROWS
+from haloforge.verifiers.toolchain import tool_path
 
 COMPILE_LIMITS = Limits(memory_bytes=1536 * MIB, output_bytes=32 * MIB, processes=32, disk_bytes=128 * MIB)
 RUN_OUTPUT_BYTES = 16 * MIB
-RUN_PROCESSES = 32
 _STATUS_OF_ENDING = {
     sandbox.CPU_LIMIT: r.TIMEOUT,
     sandbox.WALL_LIMIT: r.TIMEOUT,
@@ -35,209 +39,296 @@ _STATUS_OF_ENDING = {
 }
 _LAST = (r.TIMEOUT, r.VIOLATION)
 """After a case with such a status the others are not run; they count as failed."""
+_NO_TASK = Prompt(id="", text="")
 
 
 @dataclass
-class _Tally:
-    """What is known of a sample while its cases run."""
+class _Trial:
+    """One sample on its way to a verdict."""
 
+    task: Prompt
+    program: Program
+    cases: Sequence[Case]
     status: str = ""
     details: str = ""
+    error: str | None = None
     passed: int = 0
     total: int = 0
     cpu_s: float = 0.0
+    trust: str = "build"
+    level: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+
+    def end(self, status: str, details: str) -> None:
+        self.status, self.details = status, details
 
 
 class ProgramVerifier(Verifier):
-    """Builds, runs, compares. Subclasses give the rewards."""
+    """Builds, runs, compares. Subclasses give the languages and the rewards."""
+
+    rows: ClassVar[Mapping[str, Language]] = {}
+    """Language → how it is built and run."""
 
     def __init__(
-        self, max_workers: int = 8, *, warnings: str = "ignore", run_after_compile: bool = False, **common: Any
+        self,
+        max_workers: int = 8,
+        *,
+        warnings: str = "ignore",
+        run_after_compile: bool = False,
+        check_only: bool = False,
+        **common: Any,
     ) -> None:
         """
         Args:
             warnings: "ignore", or "penalise": what only builds earns less where the compiler warns.
-            run_after_compile: a program without cases is also run once, with empty input.
+            run_after_compile: a program without checks is also run once, with empty input.
+            check_only: nothing is built or run: only types are checked. Such a verdict is not eligible for training.
             common: see Verifier.
         """
         super().__init__(max_workers, **common)
         if warnings not in ("ignore", "penalise"):
             raise BadInput(f"warnings is {warnings!r}; wanted is ignore or penalise")
+        if check_only and run_after_compile:
+            raise BadInput("check_only runs nothing, so run_after_compile has no effect; leave one of them out")
         self.warn = warnings == "penalise"
         self.run_after_compile = run_after_compile
+        self.check_only = check_only
 
-    def judge(self, code: str, task: Prompt | None) -> VerifyResult:
+    def judge(self, code: str, task: Prompt | None, as_it_stands: bool) -> VerifyResult:
+        task = task or _NO_TASK
+        program = assemble(code, task, as_it_stands=as_it_stands)
+        language = self._language(program.language, task)
+        if language and language.name != program.language:
+            program = assemble(code, replace(task, language=language.name), as_it_stands=as_it_stands)
         cases = self.cases(task)
-        wanted = task.language if task else None
-        source, fence = extract.extract_code(code, wanted)
-        name = extract.known_language(wanted) or fence or extract.guess_language(source) or "cpp"
-        if wanted and wanted.lower() != "any" and extract.known_language(wanted) is None:
-            name = wanted
-        tally = _Tally(total=len(cases or ()), metadata={"language": name})
-        if not source.strip():
-            tally.status, tally.details = r.NO_CODE, "the answer has no code"
-        elif task and not self.can_check(task):
-            tally.status, tally.details = (
-                r.UNKNOWN,
-                f"verifier {self.name} has no way to run tests_kind {task.tests_kind}",
+        trial = _Trial(task, program, cases or (), total=len(cases or ()) or len(program.checks))
+        trial.trust = "output" if cases else "build"
+        trial.metadata["language"] = program.language
+        if not program.code.strip():
+            trial.end(r.NO_CODE, "the answer has no code")
+        elif language is None:
+            trial.end(
+                r.UNKNOWN, f"verifier {self.name} cannot judge {program.language}; it knows {', '.join(self.rows)}"
             )
         elif cases is None:
-            tally.status, tally.details = r.UNKNOWN, "no test cases: nothing to execute the program against"
-        elif name not in LANGUAGES:
-            tally.status = r.UNKNOWN
-            tally.details = f"verifier {self.name} cannot judge {name}; it knows {', '.join(LANGUAGES)}"
+            trial.end(r.UNKNOWN, "no test cases: nothing to execute the program against")
+        elif reason := self.refusal(task, language):
+            trial.end(r.UNKNOWN, f"verifier {self.name} has no way to run {reason}")
         else:
-            return self._build_and_run(LANGUAGES[name], source, cases, task, tally)
-        return self._result(tally, source, level="")
+            try:
+                self._build_and_run(language, trial)
+            except NotDriven as e:
+                trial.end(r.UNKNOWN, str(e))
+        return self._result(trial)
 
-    def can_check(self, task: Prompt) -> bool:
-        """Whether all that the task checks is checked by this verifier."""
-        return task.tests_kind in ("stdio", "compile_only") and task.checker is None
+    def refusal(self, task: Prompt, language: Language) -> str:
+        """What of the task's checks this verifier cannot run in that language; "" where it runs all."""
+        if task.tests_kind not in ("stdio", "compile_only", *language.kinds):
+            return f"tests_kind {task.tests_kind} in {language.name}"
+        return f"a checker in {task.checker.language}" if task.checker else ""
 
-    def cases(self, task: Prompt | None) -> Sequence[Case] | None:
-        """The checks of a task; None where this verifier cannot judge without."""
-        return task.cases if task else ()
+    def cases(self, task: Prompt) -> Sequence[Case] | None:
+        """The stdin/stdout checks of a task; None where this verifier cannot judge without."""
+        return task.cases
 
     def reward(self, status: str, passed: int, total: int) -> float | None:
-        raise NotImplementedError
+        return rewards.gcc(status, passed, total)
 
     def required_tools(self, language: str) -> tuple[str, ...]:
         """See Verifier.required_tools. Raises MissingTool, and BadInput for a language that has no row."""
         name = extract.known_language(language) or language
-        if name not in LANGUAGES:
-            raise BadInput(f"verifier {self.name} cannot judge {language}; it knows {', '.join(LANGUAGES)}")
-        return (compiler_path(LANGUAGES[name].compiler),)
+        if name not in self.rows:
+            raise BadInput(f"verifier {self.name} cannot judge {language}; it knows {', '.join(self.rows)}")
+        return tuple(tool_path(tool) for tool in self.rows[name].tools)
 
-    def _build_and_run(
-        self, language: Language, code: str, cases: Sequence[Case], task: Prompt | None, tally: _Tally
-    ) -> VerifyResult:
-        cflags = shlex.split(task.cflags or "") if task else []
-        build = language.build(code, cflags, self.warn)
+    def _language(self, found: str | None, task: Prompt) -> Language | None:
+        """The row of the language that was found; C++, or the only one that there is, where none is named."""
+        if found and found in self.rows:
+            return self.rows[found]
+        if (task.language or "any").lower() == "any" and (found is None or len(self.rows) == 1):
+            return self.rows.get("cpp") or next(iter(self.rows.values()))
+        return None
+
+    def _build_and_run(self, language: Language, trial: _Trial) -> None:
+        program, task = trial.program, trial.task
+        secret, driven = Secret(), None
+        if program.tests_kind in language.kinds and language.drive and language.run:
+            driven = language.drive(program, secret)
+            trial.total, trial.trust = driven.total, "in_process"
+        files = driven.files if driven else program.files
+        link = bool(driven) or language.has_entry(files.get(program.main, ""))
+        build = language.build(
+            Unit(
+                main=driven.main if driven else program.main,
+                files=files,
+                link=link,
+                check_only=self.check_only,
+                warn=self.warn,
+                cflags=tuple(shlex.split(task.cflags or "")),
+                entry=secret.name if driven else "",
+            )
+        )
+        commands = driven.commands if driven and driven.commands else build.commands
         limits = replace(COMPILE_LIMITS, cpu_s=self.compile_cpu_s, wall_s=wall_limit_s(self.compile_cpu_s))
-        with self.box({language.source: code}, limits) as box:
-            built = box.run(build)
-            tally.cpu_s += built.cpu_s
-            if not built.ok:
-                return self._not_built(built, code, tally)
-            warnings = self.warn and b"warning:" in built.stderr
-            tally.metadata["warnings"] = warnings
-            error = printable(built.stderr) if warnings else None
-            if not language.has_entry(code) and cases:
-                tally.status, tally.details = r.RUNTIME_ERROR, "the code has no main, so no case could be run"
-            elif cases:
-                self._run_cases(box, language, cases, task, tally)
+        with self.box({**files, **build.files}, limits) as box:
+            trial.level = box.level
+            warned = b""
+            for argv in commands:
+                built = box.run([tool_path(argv[0]), *argv[1:]])
+                trial.cpu_s += built.cpu_s
+                if not built.ok:
+                    self._not_built(built, trial)
+                    return
+                if self.warn and b"warning:" in built.stderr:
+                    warned += built.stderr
+            trial.metadata["warnings"] = bool(warned)
+            trial.error = printable(warned) if warned else None
+            if self.check_only:
+                trial.metadata["check_only"] = True
+                trial.end(r.COMPILED, "types checked only: neither built nor run")
+            elif not task.has_checks and not trial.cases:
+                trial.end(r.COMPILED, "built, with warnings" if warned else "built")
+                if self.run_after_compile and link and language.run:
+                    self._run_once(box, language, trial)
+            elif language.run is None:
+                trial.end(r.COMPILED, "built; its checks were not run: this machine cannot run such programs")
+            elif driven:
+                self._run_driven(box, language, driven, secret, trial)
+            elif not link:
+                trial.end(r.RUNTIME_ERROR, "the code has no main, so no case could be run")
             else:
-                tally.status, tally.details = r.COMPILED, "built"
-                if self.run_after_compile and language.has_entry(code):
-                    self._run_once(box, language, task, tally)
-            result = self._result(tally, code, box.level, error)
-        if tally.status != r.COMPILED:
-            return result
-        if warnings:
-            return replace(result, reward=rewards.WITH_WARNINGS, details="built, with warnings")
-        if tally.metadata.get("ran"):
-            return replace(result, reward=rewards.ALSO_RAN)
-        return result
+                self._run_cases(box, language, trial)
 
-    def _not_built(self, built: Outcome, code: str, tally: _Tally) -> VerifyResult:
+    def _not_built(self, built: Outcome, trial: _Trial) -> None:
         if built.ended_by == sandbox.VIOLATION:
-            tally.status, tally.details = r.VIOLATION, "the build broke out of its limits"
+            trial.end(r.VIOLATION, "the build broke out of its limits")
         elif built.ended_by:
-            tally.status, tally.details = r.COMPILE_ERROR, f"the compiler ran into its {built.ended_by}"
-            tally.metadata["ended_by"] = built.ended_by
+            trial.end(r.COMPILE_ERROR, f"the compiler ran into its {built.ended_by}")
+            trial.metadata["ended_by"] = built.ended_by
         else:
-            tally.status, tally.details = r.COMPILE_ERROR, "does not compile"
-        return self._result(tally, code, built.level, printable(built.stderr) or None)
+            trial.end(r.COMPILE_ERROR, "does not compile")
+        trial.error = printable(built.stderr) or printable(built.stdout) or None
 
-    def _run_once(self, box: Box, language: Language, task: Prompt | None, tally: _Tally) -> None:
-        status, details, _ = self._run(box, language, b"", task, tally)
+    def _run_once(self, box: Box, language: Language, trial: _Trial) -> None:
+        status, details, _ = self._run(box, language, b"", trial)
         if status:
-            tally.status, tally.details = status, details
+            trial.end(status, details)
         else:
-            tally.details, tally.metadata["ran"] = "built, and ran to a good end", True
+            trial.details, trial.metadata["ran"] = "built, and ran to a good end", True
 
-    def _run_cases(
-        self, box: Box, language: Language, cases: Sequence[Case], task: Prompt | None, tally: _Tally
-    ) -> None:
-        rule = compare.rule(task.compare if task else None, task.validator_flags if task else None)
-        for number, case in enumerate(cases, start=1):
+    def _run_driven(self, box: Box, language: Language, driven: Driven, secret: Secret, trial: _Trial) -> None:
+        """Positive proof only: whatever else happens after the build is `tests_failed`, but for limits."""
+        status, details, stdout = self._run(box, language, secret.nonce.encode(), trial)
+        proven = secret.proven(stdout, driven.total)
+        trial.passed = proven or 0
+        if status and status != r.RUNTIME_ERROR:
+            trial.end(status, details)
+        elif proven == driven.total and not status:
+            trial.end(r.PASSED, f"{proven} of {driven.total} tests")
+        elif proven is not None:
+            trial.end(r.TESTS_FAILED, f"{proven} of {driven.total} tests passed")
+        else:
+            trial.end(r.TESTS_FAILED, details or "the program ended before its tests did")
+
+    def _run_cases(self, box: Box, language: Language, trial: _Trial) -> None:
+        rule = compare.rule(trial.task.compare, trial.task.validator_flags)
+        count = len(trial.cases)
+        for number, case in enumerate(trial.cases, start=1):
             stdin = case.stdin.encode("utf-8", "surrogateescape")
-            status, details, stdout = self._run(box, language, stdin, task, tally)
+            status, details, stdout = self._run(box, language, stdin, trial)
             if not status and not compare.matches(case.expected_stdout, stdout, rule):
                 status = r.WRONG_ANSWER
                 details = f"printed {printable(stdout, 60)!r}, expected {printable(case.expected_stdout, 60)!r}"
             if not status:
-                tally.passed += 1
-            elif not tally.status:
-                tally.status, tally.details = status, f"case {number} of {len(cases)}: {details}"
+                trial.passed += 1
+            elif not trial.status:
+                trial.end(status, f"case {number} of {count}: {details}")
             if status in _LAST:
                 break
-        if not tally.status:
-            tally.status, tally.details = r.PASSED, f"{tally.passed} of {tally.total} cases"
+        if not trial.status:
+            trial.end(r.PASSED, f"{trial.passed} of {count} cases")
 
-    def _run(
-        self, box: Box, language: Language, stdin: bytes, task: Prompt | None, tally: _Tally
-    ) -> tuple[str, str, bytes]:
+    def _run(self, box: Box, language: Language, stdin: bytes, trial: _Trial) -> tuple[str, str, bytes]:
         """One run of the program: its failing status ("" where it ended well), what to say of it, its stdout."""
-        cpu_s = (task.time_limit_s if task else None) or self.cpu_s
-        memory_mb = (task.memory_mb if task else None) or self.memory_mb
+        cpu_s = trial.task.time_limit_s or self.cpu_s
+        memory_mb = max(trial.task.memory_mb or self.memory_mb, language.least_memory_mb)
         limits = Limits(
             cpu_s=cpu_s,
             wall_s=wall_limit_s(cpu_s),
             memory_bytes=memory_mb * MIB,
             output_bytes=RUN_OUTPUT_BYTES,
-            processes=RUN_PROCESSES,
+            processes=language.processes,
         )
-        outcome = self._timed(box, language, stdin, limits, tally)
+        outcome = self._timed(box, language, stdin, limits, trial)
         if outcome.ended_by == sandbox.WALL_LIMIT:  # an idle program, or a busy machine: a second look
-            outcome = self._timed(box, language, stdin, limits, tally)
+            outcome = self._timed(box, language, stdin, limits, trial)
         status, details = _status(outcome, limits)
-        if outcome.ended_by and not tally.status:
-            tally.metadata["ended_by"] = outcome.ended_by
+        if outcome.ended_by and not trial.status:
+            trial.metadata["ended_by"] = outcome.ended_by
         return status, details, outcome.stdout
 
-    def _timed(self, box: Box, language: Language, stdin: bytes, limits: Limits, tally: _Tally) -> Outcome:
-        outcome = box.run(language.run(), stdin, limits)
-        tally.cpu_s += outcome.cpu_s
+    def _timed(self, box: Box, language: Language, stdin: bytes, limits: Limits, trial: _Trial) -> Outcome:
+        assert language.run
+        first, *others = language.run
+        argv = [first if first.startswith("./") else tool_path(first), *others]
+        outcome = box.run(argv, stdin, limits)
+        trial.cpu_s += outcome.cpu_s
         if outcome.ended_by in (sandbox.CPU_LIMIT, sandbox.WALL_LIMIT):
-            tally.metadata["timeout_s"] = tally.metadata.get("timeout_s", 0.0) + outcome.wall_s
+            trial.metadata["timeout_s"] = trial.metadata.get("timeout_s", 0.0) + outcome.wall_s
         return outcome
 
-    def _result(self, tally: _Tally, code: str, level: str, error: str | None = None) -> VerifyResult:
+    def _result(self, trial: _Trial) -> VerifyResult:
+        reward = self.reward(trial.status, trial.passed, trial.total)
+        if trial.status == r.COMPILED and trial.metadata.get("warnings"):
+            reward = rewards.WITH_WARNINGS
+        elif trial.status == r.COMPILED and trial.metadata.get("ran"):
+            reward = rewards.ALSO_RAN
         return VerifyResult(
-            success=tally.status in (r.PASSED, r.COMPILED),
-            reward=self.reward(tally.status, tally.passed, tally.total),
-            details=tally.details,
-            error=error,
-            metadata=tally.metadata,
-            status=tally.status,
-            passed=tally.passed,
-            total=tally.total,
-            cpu_s=tally.cpu_s,
-            level=level,
-            trust="output" if tally.total else "build",
-            code=code,
+            success=trial.status in (r.PASSED, r.COMPILED),
+            reward=reward,
+            details=trial.details,
+            error=trial.error,
+            metadata=trial.metadata,
+            status=trial.status,
+            passed=trial.passed,
+            total=trial.total,
+            cpu_s=trial.cpu_s,
+            level=trial.level,
+            trust=trial.trust,
+            code=trial.program.code,
         )
 
 
 class GCCVerifier(ProgramVerifier):
-    """`gcc`: C with gcc, C++ with g++; runs the task's cases where it has them, else only builds.
+    """`gcc`: C with gcc, C++ with g++; runs the task's checks where it has them, else only builds.
 
     `metadata` has `language`, `warnings`, and where a limit decided: `ended_by` (`wall_limit`: the verdict is
     no property of the program, so don't cache it) and `timeout_s` (seconds by the clock in runs that hit a time limit).
     """
 
     name = "gcc"
+    rows = ROWS["gcc"]
 
-    def reward(self, status: str, passed: int, total: int) -> float | None:
-        return rewards.gcc(status, passed, total)
+
+class ClangVerifier(ProgramVerifier):
+    """`clang`: as `gcc`, with clang and clang++."""
+
+    name = "clang"
+    rows = ROWS["clang"]
+
+
+class MultiLanguageVerifier(ProgramVerifier):
+    """`auto`: every language; which one, the row says, else the fence, the tests, the content."""
+
+    name = "auto"
+    rows = EVERY
 
 
 class ExecutionVerifier(ProgramVerifier):
     """`execution`: runs stdin/stdout cases and gives partial credit; without cases it cannot tell (`unknown`)."""
 
     name = "execution"
+    rows = EVERY
 
     def __init__(
         self, max_workers: int = 8, *, test_cases: Sequence[Case | Mapping[str, str]] = (), **common: Any
@@ -248,14 +339,16 @@ class ExecutionVerifier(ProgramVerifier):
             common: see Verifier.
         """
         super().__init__(max_workers, **common)
-        if self.warn or self.run_after_compile:
-            raise BadInput("warnings and run_after_compile are for programs without cases; execution always has cases")
+        if self.warn or self.run_after_compile or self.check_only:
+            raise BadInput(
+                "warnings, run_after_compile and check_only are for programs without cases; execution always has cases"
+            )
         self.test_cases = tuple(
             case if isinstance(case, Case) else parse_case(case, index) for index, case in enumerate(test_cases, 1)
         )
 
-    def cases(self, task: Prompt | None) -> Sequence[Case] | None:
-        return (task.cases if task else ()) or self.test_cases or None
+    def cases(self, task: Prompt) -> Sequence[Case] | None:
+        return task.cases or self.test_cases or (() if task.has_checks else None)
 
     def reward(self, status: str, passed: int, total: int) -> float | None:
         return rewards.execution(status, passed, total)

@@ -1,20 +1,54 @@
-"""The tools behind a verdict on this machine, by name and version."""
+"""The tools behind a verdict on this machine: where they are, and their versions."""
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 from functools import cache
 
-from haloforge.verifiers.languages import LANGUAGES
+from haloforge.errors import MissingTool
+
+REMEDY = "run toolbox/install-tools.sh on that node"
+_VERSION_FLAGS = {"go": "version"}
+
+
+def tool_path(tool: str) -> str:
+    """Where `tool` is on this node, in a folder that every box sees: a compiler in someone's home is none.
+
+    Raises:
+        MissingTool: it is absent; the message says what to do.
+    """
+    path = _found(tool)
+    if path is None:
+        elsewhere = shutil.which(tool)
+        hint = f" ({elsewhere} is not in a folder that boxes see)" if elsewhere else ""
+        raise MissingTool(f"the verifier needs {tool}, absent on this node{hint}; {REMEDY}")
+    return path
+
+
+def has_tool(tool: str) -> bool:
+    return _found(tool) is not None
+
+
+def _found(tool: str) -> str | None:
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    seen = [folder for folder in folders if re.match(r"/(?:usr|s?bin)(?:/|$)", os.path.normpath(folder))]
+    return shutil.which(tool, path=os.pathsep.join(seen))
 
 
 @cache
+def version(path: str) -> str:
+    """First line of what the tool at `path` says of its version."""
+    flag = _VERSION_FLAGS.get(os.path.basename(path), "--version")
+    said = subprocess.run([path, flag], capture_output=True, text=True, check=False)
+    return (said.stdout or said.stderr).strip().partition("\n")[0]
+
+
 def toolchain() -> dict[str, str]:
-    """Tool → first line of its `--version`, for the compilers; absent ones are left out."""
-    found = {}
-    for tool in sorted({language.compiler for language in LANGUAGES.values()}):
-        if path := shutil.which(tool):
-            said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-            found[tool] = (said.stdout or said.stderr).strip().partition("\n")[0]
-    return found
+    """Tool → version, of every tool that a language has and this machine too."""
+    from haloforge.verifiers.languages.rows import ROWS
+
+    tools = {tool for rows in ROWS.values() for row in rows.values() for tool in row.tools}
+    return {tool: version(path) for tool in sorted(tools) if (path := _found(tool))}

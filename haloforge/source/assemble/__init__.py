@@ -50,6 +50,8 @@ class Program:
     checks: tuple[str, ...]
     """Names of the tests, from the tests and never from the answer: functions in Go and Rust ("tests::adds"),
     ("main",) where one runs them all, ("line 7", …) of the statements that check in Python."""
+    names: tuple[str, ...] = ()
+    """Entry points: what the tests call of the answer, as far as known."""
 
 
 def assemble(text: str, task: Prompt, *, as_it_stands: bool = False) -> Program:
@@ -75,7 +77,7 @@ def assemble(text: str, task: Prompt, *, as_it_stands: bool = False) -> Program:
     parts = _ASSEMBLERS[language](raw, code, Task(task, language, names, as_it_stands))
     files = parts.files(source) if parts.code.strip() else {}
     main = next((name for name in files if not name.endswith("_test.go")), next(iter(files), source))
-    return Program(language, task.tests_kind, parts.code, parts.tests, files, main, parts.checks)
+    return Program(language, task.tests_kind, parts.code, parts.tests, files, main, parts.checks, names)
 
 
 def entry_points(task: Prompt) -> tuple[str, ...]:

@@ -1,0 +1,126 @@
+"""C and C++: the tests' main gets another name, and a main of ours calls it.
+
+What the answer defines as a macro does not reach the tests, unless it is what they shall call; `assert` is ours,
+because the C library's can be replaced by a function of the answer's.
+"""
+
+from __future__ import annotations
+
+import re
+
+from haloforge.source.assemble import Program
+from haloforge.source.lexing import Item, function_name, items, masked, words
+from haloforge.verifiers.drivers import NONCE_BYTES, Driven, NotDriven, Secret
+
+_DEFINE = re.compile(r"^[ \t]*(?:#|%:|\?\?=)[ \t]*define[ \t]+(\w+)", re.M)
+_INCLUDE_ASSERT = re.compile(r"^[ \t]*#[ \t]*include[ \t]*<(?:assert\.h|cassert)>[ \t]*$", re.M)
+_KEYWORDS = frozenset(
+    re.findall(
+        r"\w+",
+        """alignas alignof and and_eq asm auto bitand bitor bool break case catch char class co_await co_return co_yield
+        compl concept const const_cast consteval constexpr constinit continue decltype default delete do double
+        dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable namespace
+        new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires
+        restrict return short signed sizeof static static_assert static_cast struct switch template this thread_local
+        throw true try typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq
+        main assert std syscall""",
+    )
+)
+
+
+def drive(program: Program, secret: Secret) -> Driven:
+    """The answer, then the tests under another name, then our main.
+
+    Raises:
+        NotDriven: the tests have no main.
+    """
+    language = "c" if program.language == "c" else "cpp"
+    own = set(_DEFINE.findall(re.sub(r"\\\r?\n", "", program.code)))
+    tests, call = _renamed(program.tests, secret.name)
+    mask = masked(program.tests, language, directives=True)
+    hidden = sorted(own & (_KEYWORDS | words(mask)) - set(program.names))
+    file = "\n".join(
+        (
+            program.code.rstrip("\n"),
+            *(f"#undef {name}" for name in hidden),
+            _BEFORE.replace("NAME", secret.name),
+            _INCLUDE_ASSERT.sub("", tests),
+            _AFTER.replace("NAME", secret.name)
+            .replace("KEY", f"{secret.key}ULL")
+            .replace("CALL", call)
+            .replace("BYTES", str(NONCE_BYTES)),
+        )
+    )
+    return Driven({program.main: file}, program.main, 1)
+
+
+def _renamed(tests: str, name: str) -> tuple[str, str]:
+    """(the tests with their main called `name`, the expression that calls it)."""
+    mask = masked(tests, "cpp", directives=True)
+    mains = [item for item in items(mask, "cpp") if function_name(item, "cpp") == "main" and item.brace >= 0]
+    if len(mains) != 1:
+        raise NotDriven(f"the tests have {len(mains)} functions called main; wanted is one")
+    item: Item = mains[0]
+    head = tests[item.start : item.brace]
+    at = list(re.finditer(r"\bmain\b", masked(head, "cpp")))[-1]
+    arguments = mask[item.start + at.end() : item.brace].strip()
+    void = bool(re.search(r"\bvoid\s*$", head[: at.start()]))
+    plain = re.match(r"\(\s*(?:void)?\s*\)", arguments)
+    call = f"{name}()" if plain else f"{name}(1, {name}_arguments)"
+    body = tests[item.brace : item.end - 1]
+    renamed = f"{head[: at.start()]}{name}{head[at.end() :]}{body}\n{'' if void else 'return 0;'}\n}}"
+    whole = tests[: item.start] + renamed + tests[item.end :]
+    return whole, f"({call}, 0)" if void else call
+
+
+# Through syscall(), because an answer may well have a function called read or write.
+_BEFORE = """
+#undef NDEBUG
+#include <assert.h>
+#include <sys/syscall.h>
+#undef assert
+#ifdef __cplusplus
+extern "C" {
+#endif
+extern long NAME_call(long, ...) __asm__("syscall");
+#ifdef __cplusplus
+}
+#endif
+static int NAME_failed(const char *what) {
+    unsigned long length = 0;
+    while (what[length]) length++;
+    NAME_call(SYS_write, 2, "failed: ", 8L);
+    NAME_call(SYS_write, 2, what, length);
+    for (;;) {
+        NAME_call(SYS_exit_group, 1);
+        __builtin_trap();
+    }
+    return 0;
+}
+#define assert(...) ((void)((__VA_ARGS__) ? 0 : NAME_failed(#__VA_ARGS__)))
+"""
+_AFTER = """
+#undef main
+int main(void) {
+    static char NAME_program[] = "program";
+    static char *NAME_arguments[] = {NAME_program, 0};
+    char NAME_nonce[BYTES], NAME_answer[BYTES + 2];
+    unsigned long long NAME_x = 0;
+    long NAME_got = 0, NAME_more;
+    (void)NAME_arguments;
+    while (NAME_got < BYTES && (NAME_more = NAME_call(SYS_read, 0, NAME_nonce + NAME_got, BYTES - NAME_got)) > 0)
+        NAME_got += NAME_more;
+    for (int NAME_i = 0; NAME_i < NAME_got; NAME_i++)
+        NAME_x = NAME_x * 16 + (NAME_nonce[NAME_i] <= '9' ? NAME_nonce[NAME_i] - '0' : NAME_nonce[NAME_i] - 'a' + 10);
+    if ((CALL) != 0) return 1;
+    NAME_x = (NAME_x ^ KEY) + 0x9E3779B97F4A7C15ULL;
+    NAME_x = (NAME_x ^ (NAME_x >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    NAME_x = (NAME_x ^ (NAME_x >> 27)) * 0x94D049BB133111EBULL;
+    NAME_x ^= NAME_x >> 31;
+    for (int NAME_i = 0; NAME_i < BYTES; NAME_i++)
+        NAME_answer[NAME_i + 1] = "0123456789abcdef"[NAME_x >> (60 - 4 * NAME_i) & 15];
+    NAME_answer[0] = NAME_answer[BYTES + 1] = '\\n';
+    NAME_call(SYS_write, 1, NAME_answer, BYTES + 2L);
+    return 0;
+}
+"""

@@ -1,0 +1,63 @@
+"""Languages, one row each: what builds a program in a box, what runs it, what calls its tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from haloforge.source.assemble import Program
+from haloforge.verifiers.drivers import Driven, Secret
+
+PROGRAM = "program"
+"""What every build produces, in the box's folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is to be built."""
+
+    main: str
+    """File with the entry point, or the only one."""
+    files: Mapping[str, str]
+    """All files in the box, by relative path."""
+    link: bool = True
+    """False: code without an entry point, built as a unit or library with code generation."""
+    check_only: bool = False
+    """Types are checked and nothing is built."""
+    warn: bool = False
+    cflags: tuple[str, ...] = ()
+    """The row's own flags, behind ours."""
+    entry: str = ""
+    """The name that the driver's names begin with, where there is a driver."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How a unit is built: commands that run one after another in the box, as far as each succeeds."""
+
+    commands: tuple[tuple[str, ...], ...]
+    """argv; the first word is a tool's name, found by `toolchain.tool_path`."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What the commands need besides the unit's files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One language with one toolchain."""
+
+    name: str
+    tools: tuple[str, ...]
+    """What must be there, the compiler first; a tool is named as on the command line."""
+    build: Callable[[Unit], Build]
+    has_entry: Callable[[str], bool]
+    """Whether code is a whole program; otherwise it is built as a unit."""
+    run: tuple[str, ...] | None = (f"./{PROGRAM}",)
+    """argv of the built program; None: it cannot be run on this machine, only built."""
+    drive: Callable[[Program, Secret], Driven] | None = None
+    """Puts a driver around tests that share the program's process. Raises NotDriven."""
+    kinds: tuple[str, ...] = ()
+    """The tests_kinds that `drive` knows."""
+    least_memory_mb: int = 0
+    """Resident memory that the runtime itself needs; a lower limit is raised by it."""
+    processes: int = 32
+    """Threads and processes that a run may have at the same time."""

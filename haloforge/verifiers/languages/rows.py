@@ -1,0 +1,14 @@
+"""Every language by toolchain: the table that the verifiers choose from."""
+
+from __future__ import annotations
+
+from haloforge.verifiers.languages import Language
+from haloforge.verifiers.languages.gnu import CLANG, GCC
+
+ROWS: dict[str, dict[str, Language]] = {
+    "gcc": GCC,
+    "clang": CLANG,
+}
+"""Toolchain → language → row."""
+EVERY = {**GCC}
+"""Language → row, for verifiers that judge any; C and C++ by gcc."""

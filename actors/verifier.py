@@ -11,7 +11,7 @@ import ray
 
 from actors.calls import WATCHING, describe_process
 from haloforge.records import Prompt, Sample, VerifyResult
-from haloforge.verifiers import Verifier, get_verifier
+from haloforge.verifiers import Verifier, get_verifier, verdict
 
 
 class VerifierActor:
@@ -38,7 +38,7 @@ class VerifierActor:
         start = time.monotonic()
         self._now = (sample.id, start)
         try:
-            result = self._verifier.verify(sample.text, prompt)
+            result = verdict(self._verifier, sample.text, prompt)
         finally:
             self._now = None
         result = replace(result, metadata={**result.metadata, "node": self._node})

@@ -183,15 +183,23 @@ def require_packages(*names: str) -> None:
 def verifier_arguments(config: RaftConfig) -> dict[str, Any]:
     """What the verifier's constructor gets: the config's limits, then what the user typed under verifier.args."""
     block: VerifierBlock = config.verifier
-    return {
+    arguments = {
         "cpu_s": config.limits.cpu_s,
         "compile_cpu_s": config.limits.compile_cpu_s,
         "memory_mb": config.limits.memory_mb,
         "run_after_compile": block.run_after_compile,
         "warnings": block.warnings,
+        "check_only": block.check_only,
+        "mounts": block.mounts,
+        "reference_multiple": config.limits.reference_multiple,
+        "reference_floor_s": config.limits.reference_floor_s,
         "allow_weak": config.allow_weak,
-        **block.args,
     }
+    if block.type != "chain":
+        if block.stages or block.weights:
+            raise BadInput(f"verifier.stages and verifier.weights are for type: chain, but the type is {block.type}")
+        return {**arguments, **block.args}
+    return {**arguments, "stages": block.stages, "weights": block.weights, **block.args}
 
 
 def _uses_practice(config: RaftConfig) -> bool:

@@ -99,6 +99,8 @@ class Prompt:
     """What runs the project's tests."""
     checker: Checker | None = None
     """Decides instead of `compare` where present."""
+    reference: str | None = None
+    """A solution that is right: its CPU time gives the limit where `time_limit_s` does not. Nobody is shown it."""
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

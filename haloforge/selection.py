@@ -12,14 +12,17 @@ from haloforge.records import COMPILED, PASSED, UNDECIDED, Judged, Prompt
 
 
 def solved(judged: Judged, prompt: Prompt) -> bool:
-    """A prompt with tests is solved by `passed`; one without by `compiled`."""
-    return judged.result.status == PASSED or (judged.result.status == COMPILED and not prompt.has_checks)
+    """A prompt with tests is solved by `passed`; one without by `compiled`, where it was built and not only checked."""
+    built = judged.result.status == COMPILED and not judged.result.metadata.get("check_only")
+    return judged.result.status == PASSED or (built and not prompt.has_checks)
 
 
 def eligible(judged: Judged, prompt: Prompt, raft: RaftBlock) -> bool:
     """Whether a sample may be trained on: solved (or partly, where asked), rewarded enough, and ended by itself."""
     result = judged.result
     if result.status in UNDECIDED or result.reward is None or judged.sample.finish_reason != "stop":
+        return False
+    if result.metadata.get("check_only"):
         return False
     good = solved(judged, prompt) or raft.partial_credit
     return good and result.reward >= raft.reward_threshold and result.reward > 0

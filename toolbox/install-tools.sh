@@ -1,6 +1,7 @@
 #!/bin/sh
 # Install the system tools that haloforge needs and this machine lacks: gcc, g++,
 # util-linux (setpriv, prlimit) and Python's venv module. Knows Debian/Ubuntu (apt-get) and Fedora (dnf).
+# With --languages also what the other compiled languages need: clang, mingw-w64, Rust, Go, mono, and mold to link fast.
 # Safe to repeat. Without the rights to install it prints the command to run and exits 1.
 set -eu
 
@@ -14,6 +15,7 @@ wanted=
 missing() {
     if [ "$family" = dnf ]; then wanted="$wanted $2"; else wanted="$wanted $1"; fi
 }
+has_package() { dpkg -s "$1" >/dev/null 2>&1; }
 has() { command -v "$1" >/dev/null 2>&1; }
 
 has gcc || missing gcc gcc
@@ -21,6 +23,25 @@ has g++ || missing g++ gcc-c++
 { has setpriv && has prlimit; } || missing util-linux util-linux
 [ -e /usr/include/stdio.h ] || missing libc6-dev glibc-devel
 "$python" -c 'import ensurepip, venv' >/dev/null 2>&1 || missing python3-venv python3
+
+if [ "${1:-}" = --languages ]; then
+    # Where Debian's rustc is too old for today's edition there is a newer one beside it.
+    rust=rustc cargo=cargo
+    if [ "$family" = apt ] && [ "$(id -u)" = 0 ] && ! apt-cache show rustc >/dev/null 2>&1; then
+        apt-get update >/dev/null 2>&1 || true  # a fresh image has no lists, and does not know what there is
+    fi
+    if [ "$family" = apt ] && apt-cache show rustc-web >/dev/null 2>&1; then
+        rust=rustc-web cargo=cargo-web
+    fi
+    has clang || missing clang clang
+    has x86_64-w64-mingw32-g++ || missing "gcc-mingw-w64-x86-64 g++-mingw-w64-x86-64" "mingw64-gcc mingw64-gcc-c++"
+    [ -x /usr/bin/rustc ] || missing "$rust" rust
+    [ -x /usr/bin/cargo ] || missing "$cargo" cargo
+    has go || missing golang golang
+    has mcs || missing mono-mcs mono-devel
+    [ "$family" = apt ] && { has_package libmono-system-numerics4.0-cil || missing libmono-system-numerics4.0-cil ""; }
+    has mold || missing mold mold
+fi
 
 if [ -z "$wanted" ]; then
     echo "install-tools: nothing to do"

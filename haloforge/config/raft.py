@@ -135,9 +135,18 @@ class HardwareBlock(Block):
 
 class VerifierBlock(Block):
     type: str = "gcc"
-    """gcc | execution. A plain string for `verifier` means this key."""
+    """A name of `haloforge verifiers list`, or a class of yours as package.module:Class, also under the key `class`.
+    A plain string for `verifier` means this key."""
     args: dict[str, Any] = Field(default_factory=dict)
     """Arguments of the verifier's constructor."""
+    stages: list[dict[str, Any]] = Field(default_factory=list)
+    """Of `type: chain`: {type, args} of each verifier, in their order."""
+    weights: list[Number] | None = None
+    """Of `type: chain`: one number per stage, 1.0 together; unset: equal."""
+    mounts: list[str] = Field(default_factory=list)
+    """Folders or files of every verifier's node that boxes also see, read-only, under the same absolute paths."""
+    check_only: bool = False
+    """Only checks types and builds nothing: quick, and nothing so judged is trained on."""
     run_after_compile: bool = False
     """Also runs what has a main, where a prompt has no tests."""
     warnings: Literal["ignore", "penalise"] = "ignore"
@@ -184,6 +193,10 @@ class LimitsBlock(Block):
     """CPU seconds of the compiler."""
     memory_mb: Positive = 512
     """Memory per program in MB where the prompt gives none."""
+    reference_multiple: AboveZero = 10.0
+    """Where a prompt has a reference solution and no limit: so many times the CPU seconds of its longest case."""
+    reference_floor_s: AboveZero = 1.0
+    """At least so many CPU seconds, whatever the reference solution takes."""
 
 
 class RaftConfig(Root):

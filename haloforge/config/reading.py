@@ -63,6 +63,10 @@ def resolve(kind: type[ConfigT], layers: Iterable[Layer]) -> Resolved[ConfigT]:
     sources: dict[str, str] = {}
     for layer in layers:
         for path, value in layer.values.items():
+            if path in ALSO_CALLED:
+                path = ALSO_CALLED[path]
+                if path in layer.values:
+                    raise BadInput(f"{layer.source}: verifier has both type and class; leave one of them out")
             _place(data, path, value)
             sources = {key: from_ for key, from_ in sources.items() if not key.startswith(f"{path}.")}
             sources[path] = layer.source
@@ -70,6 +74,10 @@ def resolve(kind: type[ConfigT], layers: Iterable[Layer]) -> Resolved[ConfigT]:
         return Resolved(kind.model_validate(data), sources)
     except ValidationError as e:
         raise BadInput(_worded(kind, e, sources)) from e
+
+
+ALSO_CALLED = {"verifier.class": "verifier.type"}
+"""Keys that are another name of one."""
 
 
 def load(kind: type[ConfigT], file: Path | None, typed: Mapping[str, Any] | None = None) -> ConfigT:

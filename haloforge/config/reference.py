@@ -98,8 +98,8 @@ def _name(annotation: Any) -> str:
         found = [(c, m) for m in inner[1:] for c in _constraints(m)]
         bounds = [f"{word} {getattr(c, name):g}" for c, _ in found for name, word in _BOUNDS if hasattr(c, name)]
         return ", ".join([_name(inner[0]), *bounds])
-    if origin is tuple:
-        return f"list of {_name(inner[0])}s"
+    if origin in (tuple, list):
+        return f"list of {'blocks' if get_origin(inner[0]) is dict else _name(inner[0]) + 's'}"
     if origin is dict:
         return f"name → {_NAMES.get(inner[1], 'value')}"
     return _NAMES[annotation]

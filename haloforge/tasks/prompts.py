@@ -28,7 +28,8 @@ _INPUT_NAMES = ("input", "stdin")
 _OUTPUT_NAMES = ("output", "expected_output", "expected_stdout")
 _OWN_FIELDS = (
     "prompt", "text", "id", "task_id", "language", "tests", "test_cases", "tests_kind", "time_limit_s", "memory_mb",
-    "cflags", "compare", "validator_flags", "entry_point", "files", "code_path", "cmd", "checker",
+    "cflags", "compare", "validator_flags", "entry_point", "files", "code_path", "cmd", "checker", "reference",
+    "canonical_solution",
 )  # fmt: skip
 PROTOCOLS = ("testlib", "kattis", "open-r1")
 _UNREAD_TESTS = re.compile(
@@ -131,6 +132,7 @@ def parse_task(row: dict[str, Any]) -> Prompt:
         validator_flags=_field(row, ("validator_flags",), str),
         cflags=cflags,
         checker=_checker(row.get("checker")),
+        reference=_field(row, ("reference", "canonical_solution"), str) or None,
         metadata={key: value for key, value in row.items() if key not in _OWN_FIELDS},
         **_checks(row),
     )
@@ -157,7 +159,7 @@ def prompt_row(prompt: Prompt) -> dict[str, Any]:
         row["checker"] = {name: getattr(prompt.checker, name) for name in ("language", "code", "protocol")}
     for name in (
         "language", "entry_point", "time_limit_s", "memory_mb", "compare", "validator_flags", "cflags", "code_path",
-        "cmd",
+        "cmd", "reference",
     ):  # fmt: skip
         value = getattr(prompt, name)
         if value is not None:

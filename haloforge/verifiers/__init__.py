@@ -8,42 +8,74 @@ Importing this pulls neither torch, vllm nor ray.
 
 from __future__ import annotations
 
+import builtins
+import importlib
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
 from haloforge.errors import BadInput
 from haloforge.records import Prompt, VerifyResult
-from haloforge.source import extract
-from haloforge.source.detect import language_of_tests
-from haloforge.verifiers.base import Verifier
+from haloforge.verifiers.base import Verifier, verdict
+from haloforge.verifiers.chained import ChainedVerifier
+from haloforge.verifiers.commands import SubprocessVerifier
 from haloforge.verifiers.programs import (
     ClangVerifier,
     ExecutionVerifier,
     GCCVerifier,
     MultiLanguageVerifier,
-    ProgramVerifier,
+    languages_of,
 )
+from haloforge.verifiers.rewards import RewardLevel
 
 VERIFIERS: dict[str, type[Verifier]] = {
     "gcc": GCCVerifier,
     "clang": ClangVerifier,
     "auto": MultiLanguageVerifier,
     "execution": ExecutionVerifier,
+    "chain": ChainedVerifier,
+    "subprocess": SubprocessVerifier,
 }
 
 
+OURS = ("max_workers", "cpu_s", "compile_cpu_s", "memory_mb", "mounts", "allow_weak", "slot")
+"""Arguments that every verifier of a run is given; a class of a user's need not take them."""
+
+
 def get_verifier(type: str, **args: Any) -> Verifier:
-    """The verifier called `type`, built with `args`.
+    """The verifier called `type`, or the user's class "package.module:Class", built with `args`.
 
     Raises:
         BadInput: there is none of that name, or it does not take these arguments.
     """
-    if type not in VERIFIERS:
-        raise BadInput(f"there is no verifier {type!r}; known are {', '.join(VERIFIERS)}")
+    if type in VERIFIERS:
+        kind = VERIFIERS[type]
+    elif ":" in type or "." in type:
+        kind = _custom(type)
+        taken = inspect.signature(kind.__init__).parameters
+        if not any(p.kind == p.VAR_KEYWORD for p in taken.values()):
+            args = {name: value for name, value in args.items() if name not in OURS or name in taken}
+    else:
+        raise BadInput(
+            f"there is no verifier {type!r}; known are {', '.join(VERIFIERS)}, and classes as package.module:Class"
+        )
     try:
-        return VERIFIERS[type](**args)
+        return kind(**args)
     except TypeError as e:
         raise BadInput(f"verifier {type} does not take {args}: {e}") from e
+
+
+def _custom(path: str) -> builtins.type[Verifier]:
+    module, _, name = path.replace(":", ".").rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as e:
+        raise BadInput(
+            f"verifier.class {path!r} cannot be imported: {e}; it must be on PYTHONPATH on every node"
+        ) from e
+    if not (isinstance(found, builtins.type) and issubclass(found, Verifier)):
+        raise BadInput(f"verifier.class {path!r} is no subclass of haloforge.verifiers.Verifier")
+    return found
 
 
 def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> None:
@@ -55,35 +87,14 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
         BadInput: no such verifier or argument, a language that it cannot judge, a prompt whose cases it needs.
         MissingTool: no sandbox holds here, or a compiler is absent.
     """
-    verifier = get_verifier(type, **args)
     prompts = list(prompts)
-    if isinstance(verifier, ProgramVerifier):
-        for prompt in prompts:
-            for language in languages_of([prompt]):
-                row = verifier.rows.get(language)
-                reason = verifier.refusal(prompt, row) if row else ""
-                if row and not reason and prompt.has_checks and row.run is None:
-                    reason = f"{prompt.tests_kind} tests in {language}: this machine only builds such programs"
-                if reason:
-                    raise BadInput(f"verifier {type} cannot judge prompt {prompt.id!r}, which has {reason}")
-            if verifier.cases(prompt) is None:
-                raise BadInput(f"verifier {type} needs test cases, and prompt {prompt.id!r} has none; give it tests")
-        verifier.prepare(languages_of(prompts))
-    else:
-        verifier.prepare()
-
-
-def languages_of(prompts: Iterable[Prompt]) -> list[str]:
-    """The languages that answers to these prompts may have; C and C++ where a prompt names none."""
-    found: set[str] = set()
-    for prompt in prompts:
-        named = (prompt.language or "any").lower()
-        said = language_of_tests(prompt) if named == "any" else extract.known_language(named) or named
-        found |= {said} if said else {"c", "cpp"}
-    return sorted(found)
+    verifier = get_verifier(type, **args)
+    verifier.check(prompts)
+    verifier.prepare(languages_of(prompts))
 
 
 __all__ = [
-    "VERIFIERS", "ClangVerifier", "ExecutionVerifier", "GCCVerifier", "MultiLanguageVerifier", "Verifier",
-    "VerifyResult", "check_ready", "get_verifier", "languages_of",
+    "VERIFIERS", "ChainedVerifier", "ClangVerifier", "ExecutionVerifier", "GCCVerifier", "MultiLanguageVerifier",
+    "RewardLevel", "SubprocessVerifier", "Verifier", "VerifyResult", "check_ready", "get_verifier", "languages_of",
+    "verdict",
 ]  # fmt: skip

@@ -6,20 +6,32 @@ that cannot hold a sandbox at all is refused with MissingTool before any code ru
 
 from __future__ import annotations
 
+import inspect
 import os
 import queue
 import re
+import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
+from haloforge import records as r
 from haloforge import sandbox
-from haloforge.errors import MissingTool, SandboxFault
+from haloforge.errors import BadInput, HaloforgeError, MissingTool, SandboxFault
 from haloforge.records import INFRA_ERROR, Prompt, VerifyResult
 from haloforge.source import extract
 
+_STATUS_OF_ENDING = {
+    sandbox.CPU_LIMIT: r.TIMEOUT,
+    sandbox.WALL_LIMIT: r.TIMEOUT,
+    sandbox.MEMORY_LIMIT: r.MEMORY_LIMIT,
+    sandbox.OUTPUT_LIMIT: r.OUTPUT_LIMIT,
+    sandbox.VIOLATION: r.VIOLATION,
+}
 _SHOWN = 400
 """Characters of a compiler's or program's words that a verdict keeps."""
 _TEMPORARY = re.compile(r"/tmp/cc\w{6}\.(?:o|s|res)|/tmp/cc\w{6}\.ltrans\d+\S*")
@@ -39,6 +51,7 @@ class Verifier:
         cpu_s: float = 5.0,
         compile_cpu_s: float = 20.0,
         memory_mb: int = 512,
+        mounts: Sequence[str] = (),
         allow_weak: bool = False,
         slot: int = 0,
     ) -> None:
@@ -48,17 +61,28 @@ class Verifier:
             cpu_s: CPU seconds per case where the prompt has no `time_limit_s`.
             compile_cpu_s: CPU seconds of the compiler.
             memory_mb: per case, where the prompt has no `memory_mb`.
+            mounts: folders or files of this machine that boxes also see, read-only, under their own absolute paths.
             allow_weak: go on with a weaker sandbox where the full one does not hold; its name is in every verdict.
             slot: the first of `max_workers` numbers that no other verifier of this process uses.
         """
         self.cpu_s = cpu_s
         self.compile_cpu_s = compile_cpu_s
         self.memory_mb = memory_mb
+        self.mounts = tuple(mounts)
         self.allow_weak = allow_weak
+        for name, value in (("cpu_s", cpu_s), ("compile_cpu_s", compile_cpu_s), ("memory_mb", memory_mb)):
+            if not isinstance(value, int | float) or not 0 < value < float("inf"):
+                raise BadInput(f"verifier {self.name}: {name} is {value!r}; wanted is a number above 0")
+        for path in self.mounts:
+            if not os.path.isabs(path):
+                raise BadInput(f"verifier {self.name}: mounts has {path!r}; wanted is an absolute path")
         self.max_workers = max(1, min(max_workers, os.cpu_count() or 1))
         self._slots: queue.SimpleQueue[int] = queue.SimpleQueue()
         for number in range(self.max_workers):
             self._slots.put(slot + number)
+
+    def check(self, prompts: Sequence[Prompt]) -> None:
+        """Before a run: raises BadInput where answers to one of `prompts` could not be judged."""
 
     def prepare(self, languages: Sequence[str] = ()) -> str:
         """Check this machine before the first verdict; returns the sandbox's level.
@@ -66,6 +90,9 @@ class Verifier:
         Raises:
             MissingTool: no sandbox holds here, or a compiler for one of `languages` is absent.
         """
+        for path in self.mounts:
+            if not os.path.exists(path):
+                raise MissingTool(f"verifier {self.name}: {path} of verifier.mounts is absent on this node")
         for language in languages:
             self.required_tools(language)
         return sandbox.level(self.allow_weak)
@@ -110,9 +137,9 @@ class Verifier:
         if len(each) != len(codes):
             raise ValueError(f"{len(codes)} codes but {len(each)} tasks")
         if self.max_workers == 1 or len(codes) < 2:
-            return [self.verify(code, task) for code, task in zip(codes, each, strict=True)]
+            return [verdict(self, code, task) for code, task in zip(codes, each, strict=True)]
         with ThreadPoolExecutor(self.max_workers) as pool:
-            return list(pool.map(self.verify, codes, each))
+            return list(pool.map(verdict, [self] * len(codes), codes, each))
 
     def extract_code(self, text: str, language: str | None = None) -> str:
         """The program in a model's answer, "" where there is none."""
@@ -128,7 +155,7 @@ class Verifier:
         level = sandbox.level(self.allow_weak)
         slot = self._slots.get()
         try:
-            with sandbox.box(files, limits, level=level, slot=slot) as box:
+            with sandbox.box(files, limits, level=level, slot=slot, mounts=self.mounts) as box:
                 yield box
         finally:
             self._slots.put(slot)
@@ -146,6 +173,35 @@ class Verifier:
             return box.run(argv, stdin)
 
 
+def verdict(verifier: Verifier, code: str, task: Prompt | None = None, as_it_stands: bool = False) -> VerifyResult:
+    """What `verifier` says, whoever wrote it: a class of a user's may take only `code`, and may fail.
+
+    Its level and trust are `custom`; an exception of its own is `infra_error`.
+    """
+    if type(verifier).verify.__module__.startswith("haloforge."):
+        return verifier.verify(code, task, as_it_stands=as_it_stands)
+    start = time.monotonic()
+    try:
+        result = verifier.verify(code, task) if _takes_task(type(verifier).verify) else verifier.verify(code)
+        if not isinstance(result, VerifyResult):
+            raise TypeError(f"verify returned {type(result).__name__}; wanted is a VerifyResult")
+    except HaloforgeError:
+        raise
+    except Exception as e:
+        result = VerifyResult(
+            False, None, f"verifier {type(verifier).__name__} failed", f"{type(e).__name__}: {e}", status=INFRA_ERROR
+        )
+    wall_s = result.wall_s or time.monotonic() - start
+    return replace(result, level=result.level or "custom", trust="custom", code=result.code or code, wall_s=wall_s)
+
+
+@cache
+def _takes_task(verify: Callable[..., Any]) -> bool:
+    given = list(inspect.signature(verify).parameters.values())[1:]
+    positional = [p for p in given if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return len(positional) > 1 or any(p.kind == p.VAR_POSITIONAL for p in given)
+
+
 def wall_limit_s(cpu_limit_s: float) -> float:
     """Seconds that a program with this CPU limit may idle (see Limits.wall_s)."""
     return cpu_limit_s + 2
@@ -159,3 +215,31 @@ def printable(text: str | bytes, most: int = _SHOWN) -> str:
     text = _ESCAPES.sub("", text)
     text = "".join(ch if ch.isprintable() or ch == "\n" else " " for ch in text).strip()
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def ending(outcome: sandbox.Outcome, limits: sandbox.Limits) -> tuple[str, str]:
+    """(failing status or "", words for `details`) of one run."""
+    if outcome.ended_by:
+        words = {
+            sandbox.CPU_LIMIT: f"used more than {limits.cpu_s:g} s of CPU time",
+            sandbox.WALL_LIMIT: f"did not end, idle for {limits.wall_s:g} s ({outcome.cpu_s:.2f} s of CPU time)",
+            sandbox.MEMORY_LIMIT: f"used more than {limits.memory_bytes // sandbox.MIB} MB",
+            sandbox.OUTPUT_LIMIT: f"wrote more than {limits.output_bytes // sandbox.MIB} MB",
+            sandbox.VIOLATION: "broke out of its limits",
+        }
+        return _STATUS_OF_ENDING[outcome.ended_by], words[outcome.ended_by]
+    if outcome.ok:
+        return "", ""
+    said = f": {printable(outcome.stderr, 100)}" if outcome.stderr.strip() else ""
+    if b"std::bad_alloc" in outcome.stderr:
+        return r.MEMORY_LIMIT, f"asked for more than {limits.memory_bytes // sandbox.MIB} MB{said}"
+    if outcome.signal is not None:
+        return r.RUNTIME_ERROR, f"killed by {_signal_name(outcome.signal)}{said}"
+    return r.RUNTIME_ERROR, f"ended with exit code {outcome.exit_code}{said}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

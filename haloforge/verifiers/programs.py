@@ -6,9 +6,9 @@ the program's process is called by a driver of ours (haloforge/verifiers/drivers
 
 from __future__ import annotations
 
+import logging
 import shlex
-import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -19,26 +19,25 @@ from haloforge.records import Case, Prompt, VerifyResult
 from haloforge.sandbox import MIB, Box, Limits, Outcome
 from haloforge.source import extract
 from haloforge.source.assemble import Program, assemble
+from haloforge.source.detect import language_of_tests
 from haloforge.tasks import compare
 from haloforge.tasks.prompts import parse_case
 from haloforge.verifiers import rewards
-from haloforge.verifiers.base import Verifier, printable, wall_limit_s
+from haloforge.verifiers.base import Verifier, ending, printable, wall_limit_s
 from haloforge.verifiers.drivers import Driven, NotDriven, Secret
 from haloforge.verifiers.languages import Language, Unit
 from haloforge.verifiers.languages.rows import EVERY, ROWS
+from haloforge.verifiers.rewards import RewardLevel
 from haloforge.verifiers.toolchain import tool_path
+
+_log = logging.getLogger(__name__)
 
 COMPILE_LIMITS = Limits(memory_bytes=1536 * MIB, output_bytes=32 * MIB, processes=32, disk_bytes=128 * MIB)
 RUN_OUTPUT_BYTES = 16 * MIB
-_STATUS_OF_ENDING = {
-    sandbox.CPU_LIMIT: r.TIMEOUT,
-    sandbox.WALL_LIMIT: r.TIMEOUT,
-    sandbox.MEMORY_LIMIT: r.MEMORY_LIMIT,
-    sandbox.OUTPUT_LIMIT: r.OUTPUT_LIMIT,
-    sandbox.VIOLATION: r.VIOLATION,
-}
 _LAST = (r.TIMEOUT, r.VIOLATION)
 """After a case with such a status the others are not run; they count as failed."""
+REFERENCE_CPU_S = 60.0
+"""CPU seconds of a reference solution's run, whose time is not known yet."""
 _NO_TASK = Prompt(id="", text="")
 
 
@@ -55,6 +54,10 @@ class _Trial:
     passed: int = 0
     total: int = 0
     cpu_s: float = 0.0
+    cpu_limit_s: float = 0.0
+    """Of each run."""
+    longest_s: float = 0.0
+    """CPU seconds of the longest run."""
     trust: str = "build"
     level: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -76,6 +79,8 @@ class ProgramVerifier(Verifier):
         warnings: str = "ignore",
         run_after_compile: bool = False,
         check_only: bool = False,
+        reference_multiple: float = 10.0,
+        reference_floor_s: float = 1.0,
         **common: Any,
     ) -> None:
         """
@@ -83,9 +88,17 @@ class ProgramVerifier(Verifier):
             warnings: "ignore", or "penalise": what only builds earns less where the compiler warns.
             run_after_compile: a program without checks is also run once, with empty input.
             check_only: nothing is built or run: only types are checked. Such a verdict is not eligible for training.
+            reference_multiple: a task with a reference solution and without limit allows so many times the CPU
+                seconds of that solution's longest run,
+            reference_floor_s: and at least so many.
             common: see Verifier.
         """
         super().__init__(max_workers, **common)
+        if not (0 < reference_multiple < float("inf") and 0 < reference_floor_s < float("inf")):
+            raise BadInput(
+                f"reference_multiple is {reference_multiple} and reference_floor_s {reference_floor_s}; wanted are "
+                "numbers above 0"
+            )
         if warnings not in ("ignore", "penalise"):
             raise BadInput(f"warnings is {warnings!r}; wanted is ignore or penalise")
         if check_only and run_after_compile:
@@ -93,9 +106,14 @@ class ProgramVerifier(Verifier):
         self.warn = warnings == "penalise"
         self.run_after_compile = run_after_compile
         self.check_only = check_only
+        self.reference_multiple, self.reference_floor_s = reference_multiple, reference_floor_s
+        self._longest: dict[tuple[str, str], float | None] = {}
+        """(task, reference solution) → CPU seconds of its longest run; None where it does not pass."""
 
     def judge(self, code: str, task: Prompt | None, as_it_stands: bool) -> VerifyResult:
-        task = task or _NO_TASK
+        return self._result(self._tried(code, task or _NO_TASK, as_it_stands))
+
+    def _tried(self, code: str, task: Prompt, as_it_stands: bool) -> _Trial:
         program = assemble(code, task, as_it_stands=as_it_stands)
         language = self._language(program.language, task)
         if language and language.name != program.language:
@@ -115,11 +133,52 @@ class ProgramVerifier(Verifier):
         elif reason := self.refusal(task, language):
             trial.end(r.UNKNOWN, f"verifier {self.name} has no way to run {reason}")
         else:
+            self._set_limit(trial)
             try:
                 self._build_and_run(language, trial)
             except NotDriven as e:
                 trial.end(r.UNKNOWN, str(e))
-        return self._result(trial)
+        return trial
+
+    def _set_limit(self, trial: _Trial) -> None:
+        """CPU seconds per run: the task's, else by its reference solution, else the default."""
+        task = trial.task
+        trial.cpu_limit_s = task.time_limit_s or self.cpu_s
+        if task.time_limit_s or not task.reference or not task.has_checks:
+            return
+        key = (task.id, task.reference)
+        if key not in self._longest:
+            known = replace(task, reference=None, time_limit_s=REFERENCE_CPU_S)
+            tried = self._tried(task.reference, known, False)
+            self._longest[key] = tried.longest_s if tried.status == r.PASSED else None
+            if tried.status != r.PASSED:
+                _log.warning(
+                    "prompt %s: its reference solution is %s (%s), so it sets no limit",
+                    task.id,
+                    tried.status,
+                    tried.details,
+                )
+        longest = self._longest[key]
+        if longest is not None:
+            trial.cpu_limit_s = max(self.reference_floor_s, self.reference_multiple * longest)
+            trial.metadata["cpu_limit"] = {
+                "s": trial.cpu_limit_s, "reference_s": longest, "multiple": self.reference_multiple,
+                "floor_s": self.reference_floor_s,
+            }  # fmt: skip
+
+    def check(self, prompts: Sequence[Prompt]) -> None:
+        for prompt in prompts:
+            for language in languages_of([prompt]):
+                row = self.rows.get(language)
+                reason = self.refusal(prompt, row) if row else ""
+                if row and not reason and prompt.has_checks and row.run is None:
+                    reason = f"{prompt.tests_kind} tests in {language}: this machine only builds such programs"
+                if reason:
+                    raise BadInput(f"verifier {self.name} cannot judge prompt {prompt.id!r}, which has {reason}")
+            if self.cases(prompt) is None:
+                raise BadInput(
+                    f"verifier {self.name} needs test cases, and prompt {prompt.id!r} has none; give it tests"
+                )
 
     def refusal(self, task: Prompt, language: Language) -> str:
         """What of the task's checks this verifier cannot run in that language; "" where it runs all."""
@@ -250,7 +309,7 @@ class ProgramVerifier(Verifier):
 
     def _run(self, box: Box, language: Language, stdin: bytes, trial: _Trial) -> tuple[str, str, bytes]:
         """One run of the program: its failing status ("" where it ended well), what to say of it, its stdout."""
-        cpu_s = trial.task.time_limit_s or self.cpu_s
+        cpu_s = trial.cpu_limit_s
         memory_mb = max(trial.task.memory_mb or self.memory_mb, language.least_memory_mb)
         limits = Limits(
             cpu_s=cpu_s,
@@ -262,7 +321,7 @@ class ProgramVerifier(Verifier):
         outcome = self._timed(box, language, stdin, limits, trial)
         if outcome.ended_by == sandbox.WALL_LIMIT:  # an idle program, or a busy machine: a second look
             outcome = self._timed(box, language, stdin, limits, trial)
-        status, details = _status(outcome, limits)
+        status, details = ending(outcome, limits)
         if outcome.ended_by and not trial.status:
             trial.metadata["ended_by"] = outcome.ended_by
         return status, details, outcome.stdout
@@ -273,6 +332,7 @@ class ProgramVerifier(Verifier):
         argv = [first if first.startswith("./") else tool_path(first), *others]
         outcome = box.run(argv, stdin, limits)
         trial.cpu_s += outcome.cpu_s
+        trial.longest_s = max(trial.longest_s, outcome.cpu_s)
         if outcome.ended_by in (sandbox.CPU_LIMIT, sandbox.WALL_LIMIT):
             trial.metadata["timeout_s"] = trial.metadata.get("timeout_s", 0.0) + outcome.wall_s
         return outcome
@@ -280,9 +340,9 @@ class ProgramVerifier(Verifier):
     def _result(self, trial: _Trial) -> VerifyResult:
         reward = self.reward(trial.status, trial.passed, trial.total)
         if trial.status == r.COMPILED and trial.metadata.get("warnings"):
-            reward = rewards.WITH_WARNINGS
+            reward = RewardLevel.COMPILE_WARNINGS.value
         elif trial.status == r.COMPILED and trial.metadata.get("ran"):
-            reward = rewards.ALSO_RAN
+            reward = RewardLevel.RUNS_NO_CRASH.value
         return VerifyResult(
             success=trial.status in (r.PASSED, r.COMPILED),
             reward=reward,
@@ -354,29 +414,11 @@ class ExecutionVerifier(ProgramVerifier):
         return rewards.execution(status, passed, total)
 
 
-def _status(outcome: Outcome, limits: Limits) -> tuple[str, str]:
-    """(failing status or "", words for `details`) of one run."""
-    if outcome.ended_by:
-        words = {
-            sandbox.CPU_LIMIT: f"used more than {limits.cpu_s:g} s of CPU time",
-            sandbox.WALL_LIMIT: f"did not end, idle for {limits.wall_s:g} s ({outcome.cpu_s:.2f} s of CPU time)",
-            sandbox.MEMORY_LIMIT: f"used more than {limits.memory_bytes // MIB} MB",
-            sandbox.OUTPUT_LIMIT: f"wrote more than {limits.output_bytes // MIB} MB",
-            sandbox.VIOLATION: "broke out of its limits",
-        }
-        return _STATUS_OF_ENDING[outcome.ended_by], words[outcome.ended_by]
-    if outcome.ok:
-        return "", ""
-    said = f": {printable(outcome.stderr, 100)}" if outcome.stderr.strip() else ""
-    if b"std::bad_alloc" in outcome.stderr:
-        return r.MEMORY_LIMIT, f"asked for more than {limits.memory_bytes // MIB} MB{said}"
-    if outcome.signal is not None:
-        return r.RUNTIME_ERROR, f"killed by {_signal_name(outcome.signal)}{said}"
-    return r.RUNTIME_ERROR, f"ended with exit code {outcome.exit_code}{said}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+def languages_of(prompts: Iterable[Prompt]) -> list[str]:
+    """The languages that answers to these prompts may have; C and C++ where nothing names one."""
+    found: set[str] = set()
+    for prompt in prompts:
+        named = (prompt.language or "any").lower()
+        said = language_of_tests(prompt) if named == "any" else extract.known_language(named) or named
+        found |= {said} if said else {"c", "cpp"}
+    return sorted(found)

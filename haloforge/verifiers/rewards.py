@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from haloforge import records as r
 
-WITH_WARNINGS = 0.3
-"""`compiled`, but with warnings, where `warnings: penalise`."""
-ALSO_RAN = 0.7
-"""`compiled`, and the program also ran to a good end (`run_after_compile`)."""
 
-GCC: dict[str, float | None] = {
-    r.PASSED: 1.0,
-    r.COMPILED: 0.5,
-    r.WRONG_ANSWER: 0.7,
-    r.TESTS_FAILED: 0.5,
-    r.RUNTIME_ERROR: 0.5,
-    r.TIMEOUT: 0.5,
-    r.MEMORY_LIMIT: 0.5,
-    r.OUTPUT_LIMIT: 0.5,
-    r.COMPILE_ERROR: 0.0,
-    r.NO_CODE: 0.0,
-    r.VIOLATION: 0.0,
+class RewardLevel(float, Enum):
+    """What compiled languages earn, step by step."""
+
+    FAILURE = 0.0
+    COMPILE_WARNINGS = 0.3
+    """`compiled`, but with warnings, where `warnings: penalise`."""
+    COMPILE_CLEAN = 0.5
+    RUNS_NO_CRASH = 0.7
+    """Ran to its end: with wrong output, or without checks (`run_after_compile`)."""
+    CORRECT_OUTPUT = 1.0
+
+
+_LEVELS: dict[str, RewardLevel | None] = {
+    r.PASSED: RewardLevel.CORRECT_OUTPUT,
+    r.COMPILED: RewardLevel.COMPILE_CLEAN,
+    r.WRONG_ANSWER: RewardLevel.RUNS_NO_CRASH,
+    r.TESTS_FAILED: RewardLevel.COMPILE_CLEAN,
+    r.RUNTIME_ERROR: RewardLevel.COMPILE_CLEAN,
+    r.TIMEOUT: RewardLevel.COMPILE_CLEAN,
+    r.MEMORY_LIMIT: RewardLevel.COMPILE_CLEAN,
+    r.OUTPUT_LIMIT: RewardLevel.COMPILE_CLEAN,
+    r.COMPILE_ERROR: RewardLevel.FAILURE,
+    r.NO_CODE: RewardLevel.FAILURE,
+    r.VIOLATION: RewardLevel.FAILURE,
     r.UNKNOWN: None,
     r.INFRA_ERROR: None,
 }
+GCC: dict[str, float | None] = {status: None if level is None else level.value for status, level in _LEVELS.items()}
 """Compiled languages with checks, or none."""
 
 

@@ -10,7 +10,7 @@ from functools import cache
 
 from haloforge.errors import MissingTool
 
-REMEDY = "run toolbox/install-tools.sh on that node"
+REMEDY = "run toolbox/install-tools.sh --languages on that node"
 _VERSION_FLAGS = {"go": "version"}
 
 

@@ -1,0 +1,78 @@
+"""`subprocess`: a command of the user's on the answer's file, in a box; exit status 0 is success."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from haloforge import records as r
+from haloforge.errors import BadInput
+from haloforge.records import Prompt, VerifyResult
+from haloforge.sandbox import Limits
+from haloforge.source.assemble import SOURCES, assemble
+from haloforge.verifiers.base import Verifier, ending, printable, wall_limit_s
+
+FILE = "{file}"
+
+
+class SubprocessVerifier(Verifier):
+    """Reward 1.0 for exit status 0, else 0.0.
+
+    The command reads the sample. It must not run it and trust its exit status: for that there are the other verifiers.
+    """
+
+    name = "subprocess"
+
+    def __init__(
+        self,
+        command: str = "",
+        max_workers: int = 8,
+        *,
+        file_name: str | None = None,
+        timeout: float = 60.0,
+        **common: Any,
+    ) -> None:
+        """
+        Args:
+            command: for `sh -c` in the box's folder; {file} is the answer's file.
+            file_name: what that file is called; default: by language (main.cpp, main.py, …).
+            timeout: CPU seconds.
+            common: see Verifier.
+
+        Raises:
+            BadInput: no command, or one without {file}.
+        """
+        super().__init__(max_workers, **{"cpu_s": timeout, **common})
+        if FILE not in command:
+            raise BadInput(
+                f"subprocess: command is {command!r}; wanted is one with {FILE}, for example 'cppcheck {FILE}'"
+            )
+        self.command, self.file_name, self.cpu_s = command, file_name, timeout
+
+    def judge(self, code: str, task: Prompt | None, as_it_stands: bool) -> VerifyResult:
+        program = assemble(code, task or Prompt(id="", text=""), as_it_stands=as_it_stands)
+        if not program.code.strip():
+            return VerifyResult(False, 0.0, "the answer has no code", status=r.NO_CODE, trust="custom")
+        name = self.file_name or SOURCES.get(program.language or "", "answer.txt")
+        limits = Limits(cpu_s=self.cpu_s, wall_s=wall_limit_s(self.cpu_s), memory_bytes=self.memory_mb << 20)
+        with self.box({name: program.code}, limits) as box:
+            outcome = box.run(["/bin/sh", "-c", self.command.replace(FILE, shlex.quote(name))])
+        status, details = ending(outcome, limits)
+        if not status:
+            status, details = r.PASSED, "the command ended with exit code 0"
+        elif status == r.RUNTIME_ERROR:
+            status = r.TESTS_FAILED
+        return VerifyResult(
+            success=status == r.PASSED,
+            reward=1.0 if status == r.PASSED else 0.0,
+            details=details,
+            error=printable(outcome.stderr or outcome.stdout) or None if status != r.PASSED else None,
+            metadata={"ended_by": outcome.ended_by} if outcome.ended_by else {},
+            status=status,
+            passed=int(status == r.PASSED),
+            total=1,
+            cpu_s=outcome.cpu_s,
+            level=outcome.level,
+            trust="custom",
+            code=program.code,
+        )

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from haloforge import sandbox
+from haloforge.records import Prompt
 from haloforge.sandbox import canaries
+from haloforge.verifiers import MultiLanguageVerifier
 from tests import ordinary
 from tests.hostile import attacks
 
@@ -33,6 +35,22 @@ def test_an_attack_gets_its_status_and_nothing_survives_it(name):
     assert result.level == "ns"
     assert attacks.survivors() == []
     assert "root:" not in (result.error or "") + result.details  # nothing of /etc/shadow came out
+
+
+RIGHT = {
+    ".c": "int add(int a, int b) { return a + b; }\n",
+    ".cpp": "int add(int a, int b) { return a + b; }\n",
+}
+
+
+@pytest.mark.parametrize("suffix", attacks.ADD)
+def test_the_task_of_the_forgeries_is_passed_by_a_right_answer_and_by_no_wrong_one(suffix):
+    language, kind, tests = attacks.ADD[suffix]
+    task = Prompt("p", "p", language, tests=tests, tests_kind=kind, entry_point="add")
+    wrong = RIGHT[suffix].replace("+", "-", 1)
+    results = MultiLanguageVerifier(max_workers=1).verify_batch([RIGHT[suffix], wrong], task)
+    assert [result.status for result in results] == ["passed", "tests_failed"]
+    assert [result.trust for result in results] == ["in_process", "in_process"]
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -1,7 +1,8 @@
 """Runs the attacks of this folder, as whoever starts it; needs nothing but haloforge.
 
 As a script, with a level of the sandbox as its argument, it prints JSON.
-An attack is one source file; its first line names the statuses that it must get.
+An attack is one source file; its first line names the statuses that it must get. Those in forgeries/ answer a task
+whose tests share their process, wrongly, and pretend that the tests passed.
 """
 
 from __future__ import annotations
@@ -23,9 +24,16 @@ if __name__ == "__main__":
 from haloforge import sandbox  # noqa: E402
 from haloforge.records import Case, Prompt, VerifyResult  # noqa: E402
 from haloforge.sandbox import canaries  # noqa: E402
-from haloforge.verifiers import GCCVerifier  # noqa: E402
+from haloforge.verifiers import GCCVerifier, MultiLanguageVerifier  # noqa: E402
 
-ATTACKS = sorted(path.name for path in FOLDER.glob("*.c*"))
+FORGED = "forgeries/"
+ATTACKS = sorted(str(path.relative_to(FOLDER)) for path in [*FOLDER.glob("*.c*"), *(FOLDER / FORGED).iterdir()])
+_MAIN = "\n#include <assert.h>\nint main(void) { assert(add(2, 3) == 5); return 0; }\n"
+ADD = {
+    ".c": ("c", "append_main", _MAIN),
+    ".cpp": ("cpp", "append_main", _MAIN),
+}
+"""Suffix of a forgery → language, tests_kind and tests: add(2, 3) is 5."""
 ANSWERS = {
     "disk_filler.c": ["bounded"],
     "disk_unlinked.c": ["bounded"],
@@ -58,6 +66,10 @@ def expected(name: str) -> list[str]:
 def run(name: str, level: str) -> VerifyResult:
     """Judge one attack at `level`."""
     canaries._answers.update({False: level, True: level})
+    if name.startswith(FORGED):
+        language, kind, tests = ADD[Path(name).suffix]
+        task = Prompt(name, name, language, tests=tests, tests_kind=kind, entry_point="add")
+        return MultiLanguageVerifier(max_workers=1, cpu_s=1.0, memory_mb=256).verify((FOLDER / name).read_text(), task)
     verifier = GCCVerifier(max_workers=1, cpu_s=0.5, compile_cpu_s=3, memory_mb=256)
     os.environ["HALOFORGE_SECRET"] = "in the environment"
     with _host() as host:

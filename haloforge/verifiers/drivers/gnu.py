@@ -42,6 +42,7 @@ def drive(program: Program, secret: Secret) -> Driven:
     file = "\n".join(
         (
             program.code.rstrip("\n"),
+            "",  # for a backslash at its end
             *(f"#undef {name}" for name in hidden),
             _BEFORE.replace("NAME", secret.name),
             _INCLUDE_ASSERT.sub("", tests),

@@ -272,3 +272,34 @@ def test_the_compilers_made_up_file_names_are_not_in_the_verdict():
     errors = {str(get_verifier("gcc").verify(code).error) for _ in range(2)}
     assert len(errors) == 1
     assert "missing" in errors.pop()
+
+
+def test_a_compiler_that_is_broken_is_our_fault_and_a_sample_that_says_so_is_not_believed(tmp_path, monkeypatch):
+    verifier = GCCVerifier(max_workers=1)
+    says = '#error "gcc: fatal error: cannot execute cc1: installation problem"\nint main(void) { return 0; }\n'
+    assert verifier.verify(says, task(language="c")).status == "compile_error"
+    # As gcc is without its passes: it starts, and cannot go on.
+    broken = tmp_path / "gcc"
+    broken.write_text("#!/bin/sh\necho 'gcc: fatal error: cannot execute ‘cc1’' >&2\nexit 1\n")
+    broken.chmod(0o755)
+    tmp_path.chmod(0o755)
+    shown = GCCVerifier(max_workers=1, mounts=[str(tmp_path)])
+    monkeypatch.setattr("haloforge.verifiers.programs.tool_path", lambda tool: str(broken))
+    result = shown.verify("int main(void) { return 0; }", task(language="c"))
+    assert (result.status, result.reward) == ("infra_error", None)
+    assert "gcc is broken on this node" in str(result.error)
+    monkeypatch.undo()
+    assert shown.verify("int main(void) { return 0; }", task(language="c")).status == "compiled"
+
+
+def test_a_fault_of_ours_that_passes_costs_nobody_anything(gcc, monkeypatch):
+    plain, faults = sandbox.Box._start, ["no process"]
+
+    def sometimes(self):
+        if faults:
+            raise SandboxFault(faults.pop())
+        plain(self)
+
+    monkeypatch.setattr(sandbox.Box, "_start", sometimes)
+    assert gcc.verify(ECHO, task(*CASES[:2])).status == "passed"
+    assert not faults

@@ -25,6 +25,9 @@ from haloforge.errors import BadInput, HaloforgeError, MissingTool, SandboxFault
 from haloforge.records import INFRA_ERROR, Prompt, VerifyResult
 from haloforge.source import extract
 
+ATTEMPTS = 2
+"""How often a sample is tried here before a fault of ours is its `infra_error`; a pool then tries other verifiers."""
+PAUSE_S = 0.2
 _STATUS_OF_ENDING = {
     sandbox.CPU_LIMIT: r.TIMEOUT,
     sandbox.WALL_LIMIT: r.TIMEOUT,
@@ -117,10 +120,14 @@ class Verifier:
         """
         sandbox.level(self.allow_weak)
         start = time.monotonic()
-        try:
-            result = self.judge(code, task, as_it_stands)
-        except (MissingTool, SandboxFault) as e:
-            result = VerifyResult(False, None, "not judged: our side failed", str(e), status=INFRA_ERROR)
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                result = self.judge(code, task, as_it_stands)
+                break
+            except (MissingTool, SandboxFault) as e:
+                result = VerifyResult(False, None, "not judged: our side failed", str(e), status=INFRA_ERROR)
+                if left:
+                    time.sleep(PAUSE_S)
         return replace(result, wall_s=time.monotonic() - start)
 
     def judge(self, code: str, task: Prompt | None, as_it_stands: bool) -> VerifyResult:

@@ -7,6 +7,7 @@ the program's process is called by a driver of ours (haloforge/verifiers/drivers
 from __future__ import annotations
 
 import logging
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,11 +15,11 @@ from typing import Any, ClassVar
 
 from haloforge import records as r
 from haloforge import sandbox
-from haloforge.errors import BadInput
+from haloforge.errors import BadInput, SandboxFault
 from haloforge.records import Case, Prompt, VerifyResult
 from haloforge.sandbox import MIB, Box, Limits, Outcome
 from haloforge.source import extract
-from haloforge.source.assemble import Program, assemble
+from haloforge.source.assemble import SOURCES, Program, assemble
 from haloforge.source.detect import language_of_tests
 from haloforge.tasks import compare
 from haloforge.tasks.prompts import parse_case
@@ -36,6 +37,12 @@ COMPILE_LIMITS = Limits(memory_bytes=1536 * MIB, output_bytes=32 * MIB, processe
 RUN_OUTPUT_BYTES = 16 * MIB
 _LAST = (r.TIMEOUT, r.VIOLATION)
 """After a case with such a status the others are not run; they count as failed."""
+_BLAMES_THE_TOOLCHAIN = re.compile(
+    r"cannot exec|trying to exec|installation problem|linker .{1,40}not found|cannot find .?ld\b|could not exec"
+    r"|can't find crate for .(?:std|core)|could not import|No space left|cannot allocate memory"
+    r"|No such file or directory|could not be found",
+    re.I,
+)
 REFERENCE_CPU_S = 60.0
 """CPU seconds of a reference solution's run, whose time is not known yet."""
 _NO_TASK = Prompt(id="", text="")
@@ -48,6 +55,10 @@ class _Trial:
     task: Prompt
     program: Program
     cases: Sequence[Case]
+    secret: Secret = field(default_factory=Secret)
+    driven: Driven | None = None
+    linked: bool = False
+    """Whether there is a program to run, and not only a unit."""
     status: str = ""
     details: str = ""
     error: str | None = None
@@ -210,21 +221,21 @@ class ProgramVerifier(Verifier):
 
     def _build_and_run(self, language: Language, trial: _Trial) -> None:
         program, task = trial.program, trial.task
-        secret, driven = Secret(), None
+        driven = None
         if program.tests_kind in language.kinds and language.drive and language.run:
-            driven = language.drive(program, secret)
+            driven = trial.driven = language.drive(program, trial.secret)
             trial.total, trial.trust = driven.total, "in_process"
         files = driven.files if driven else program.files
-        link = bool(driven) or language.has_entry(files.get(program.main, ""))
+        trial.linked = bool(driven) or language.has_entry(files.get(program.main, ""))
         build = language.build(
             Unit(
                 main=driven.main if driven else program.main,
                 files=files,
-                link=link,
+                link=trial.linked,
                 check_only=self.check_only,
                 warn=self.warn,
                 cflags=tuple(shlex.split(task.cflags or "")),
-                entry=secret.name if driven else "",
+                entry=trial.secret.name if driven else "",
             )
         )
         commands = driven.commands if driven and driven.commands else build.commands
@@ -237,26 +248,45 @@ class ProgramVerifier(Verifier):
                 trial.cpu_s += built.cpu_s
                 if not built.ok:
                     self._not_built(built, trial)
-                    return
+                    break
                 if self.warn and b"warning:" in built.stderr:
                     warned += built.stderr
-            trial.metadata["warnings"] = bool(warned)
-            trial.error = printable(warned) if warned else None
-            if self.check_only:
-                trial.metadata["check_only"] = True
-                trial.end(r.COMPILED, "types checked only: neither built nor run")
-            elif not task.has_checks and not trial.cases:
-                trial.end(r.COMPILED, "built, with warnings" if warned else "built")
-                if self.run_after_compile and link and language.run:
-                    self._run_once(box, language, trial)
-            elif language.run is None:
-                trial.end(r.COMPILED, "built; its checks were not run: this machine cannot run such programs")
-            elif driven:
-                self._run_driven(box, language, driven, secret, trial)
-            elif not link:
-                trial.end(r.RUNTIME_ERROR, "the code has no main, so no case could be run")
             else:
-                self._run_cases(box, language, trial)
+                self._after_build(box, language, warned, trial)
+        if trial.status == r.COMPILE_ERROR and _BLAMES_THE_TOOLCHAIN.search(trial.error or ""):
+            self._check_toolchain(language)
+
+    def _after_build(self, box: Box, language: Language, warned: bytes, trial: _Trial) -> None:
+        trial.metadata["warnings"] = bool(warned)
+        trial.error = printable(warned) if warned else None
+        if self.check_only:
+            trial.metadata["check_only"] = True
+            trial.end(r.COMPILED, "types checked only: neither built nor run")
+        elif not trial.task.has_checks and not trial.cases:
+            trial.end(r.COMPILED, "built, with warnings" if warned else "built")
+            if self.run_after_compile and trial.linked and language.run:
+                self._run_once(box, language, trial)
+        elif language.run is None:
+            trial.end(r.COMPILED, "built; its checks were not run: this machine cannot run such programs")
+        elif trial.driven:
+            self._run_driven(box, language, trial.driven, trial)
+        elif not trial.linked:
+            trial.end(r.RUNTIME_ERROR, "the code has no main, so no case could be run")
+        else:
+            self._run_cases(box, language, trial)
+
+    def _check_toolchain(self, language: Language) -> None:
+        """Raises SandboxFault where it does not even build the smallest program. A sample's error may say anything."""
+        if not language.smallest:
+            return
+        name = SOURCES[language.name]
+        build = language.build(Unit(name, {name: language.smallest}))
+        limits = replace(COMPILE_LIMITS, cpu_s=self.compile_cpu_s, wall_s=wall_limit_s(self.compile_cpu_s))
+        with self.box({name: language.smallest, **build.files}, limits) as box:
+            for argv in build.commands:
+                built = box.run([tool_path(argv[0]), *argv[1:]])
+                if not built.ok:
+                    raise SandboxFault(f"{argv[0]} is broken on this node: {printable(built.stderr)}")
 
     def _not_built(self, built: Outcome, trial: _Trial) -> None:
         if built.ended_by == sandbox.VIOLATION:
@@ -275,10 +305,10 @@ class ProgramVerifier(Verifier):
         else:
             trial.details, trial.metadata["ran"] = "built, and ran to a good end", True
 
-    def _run_driven(self, box: Box, language: Language, driven: Driven, secret: Secret, trial: _Trial) -> None:
+    def _run_driven(self, box: Box, language: Language, driven: Driven, trial: _Trial) -> None:
         """Positive proof only: whatever else happens after the build is `tests_failed`, but for limits."""
-        status, details, stdout = self._run(box, language, secret.nonce.encode(), trial)
-        proven = secret.proven(stdout, driven.total)
+        status, details, stdout = self._run(box, language, trial.secret.nonce.encode(), trial)
+        proven = trial.secret.proven(stdout, driven.total)
         trial.passed = proven or 0
         if status and status != r.RUNTIME_ERROR:
             trial.end(status, details)

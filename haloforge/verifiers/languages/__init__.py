@@ -59,5 +59,7 @@ class Language:
     """The tests_kinds that `drive` knows."""
     least_memory_mb: int = 0
     """Resident memory that the runtime itself needs; a lower limit is raised by it."""
+    smallest: str = ""
+    """A program that every working toolchain builds, to tell a broken one from a broken sample."""
     processes: int = 32
     """Threads and processes that a run may have at the same time."""

@@ -40,6 +40,7 @@ def _row(
         run=(f"./{PROGRAM}",) if runs else None,
         drive=driver.drive,
         kinds=("append_main",),
+        smallest="int main(void) { return 0; }\n",
     )
 
 

@@ -1,7 +1,7 @@
 # Each target sets up what it needs (a .venv with pinned packages, compilers) and says what it installs.
 PYTHON ?=
 RUN := .venv/bin/python
-.PHONY: demo demo-control test lint bench setup
+.PHONY: demo demo-control test lint bench conformance setup
 
 demo: setup            ## the main job: build a small base, then improve it with gcc as its teacher
 	$(RUN) -m haloforge.raft
@@ -20,6 +20,10 @@ lint: setup            ## ruff and mypy over the whole tree
 
 bench: setup           ## generator, overlap, swap, trainer and sandbox
 	$(RUN) -m benchmarks
+
+conformance: setup     ## every program of the sets in HALOFORGE_TEST_DATA gets the verdict that its set names
+	toolbox/install-tools.sh --languages
+	$(RUN) -m tests.conformance
 
 setup:
 	@toolbox/install-tools.sh

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from haloforge.records import Case, Checker, Prompt
 from haloforge.verifiers import ExecutionVerifier, GCCVerifier, Verifier, check_ready, get_verifier, rewards
 from haloforge.verifiers.base import printable
 from haloforge.verifiers.languages.rows import EVERY
+from tests import load
 
 pytestmark = pytest.mark.sandbox
 
@@ -303,3 +305,9 @@ def test_a_fault_of_ours_that_passes_costs_nobody_anything(gcc, monkeypatch):
     monkeypatch.setattr(sandbox.Box, "_start", sometimes)
     assert gcc.verify(ECHO, task(*CASES[:2])).status == "passed"
     assert not faults
+
+
+def test_a_loaded_machine_changes_no_verdict():
+    made = load.programs(50)
+    with load.burning(2 * (os.cpu_count() or 1)):
+        assert load.judged(made, 8) == [status for _, status in made]

@@ -106,6 +106,28 @@ def test_when_a_node_is_gone_the_verifiers_of_the_others_go_on(monkeypatch):
 
 
 @pytest.mark.sandbox
+def test_a_class_of_a_users_judges_on_the_nodes_as_a_stage_of_a_chain(tmp_path, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_stage.py").write_text(
+        "from haloforge.verifiers import Verifier, VerifyResult\n"
+        "class NoScanf(Verifier):\n"
+        "    def verify(self, code):\n"
+        "        return VerifyResult('scanf' not in code, 0.25)\n"
+    )
+    stages = [{"type": "execution"}, {"class": "my_stage:NoScanf"}]
+
+    async def play() -> None:
+        with connect("test-custom") as cluster:
+            pool = VerifierPool([cluster.nodes[0]], "chain", {"stages": stages, "weights": [0.8, 0.2], "cpu_s": 2.0})
+            await pool.start()
+            result = await pool.judge(sample(0), TASK)
+            assert (result.status, result.reward) == ("tests_failed", 0.8 + 0.2 * 0.25)
+
+    asyncio.run(play())
+
+
+@pytest.mark.sandbox
 def test_a_fault_of_ours_is_tried_again_and_then_told_as_ours(monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
 

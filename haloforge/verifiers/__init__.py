@@ -11,6 +11,8 @@ from __future__ import annotations
 import builtins
 import importlib
 import inspect
+import os
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -67,6 +69,8 @@ def get_verifier(type: str, **args: Any) -> Verifier:
 
 def _custom(path: str) -> builtins.type[Verifier]:
     module, _, name = path.replace(":", ".").rpartition(".")
+    if os.getcwd() not in sys.path:  # as under `python -m`, also for the command and on the nodes of a job
+        sys.path.insert(0, os.getcwd())
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as e:

@@ -50,7 +50,8 @@ def main(runs: int) -> int:
     verifier = GCCVerifier(max_workers=1, cpu_s=0.5, memory_mb=256)
     sources = [(name, (attacks.FOLDER / name).read_text()) for name in QUICK]
     statuses: Counter[str] = Counter()
-    start, first = time.monotonic(), {}
+    start = time.monotonic()
+    first: dict[str, int] = {}
     for i in range(runs + 1):
         if i in (WARM, runs) or i % max(1, runs // 10) == 0:
             now = held()

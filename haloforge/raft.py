@@ -43,7 +43,7 @@ def train(
     checkpoint: Annotated[str | None, typer.Option(help="model or adapter folder to start from")] = None,
     model: Annotated[str | None, typer.Option(help="base model folder")] = None,
     prompts: Annotated[str | None, typer.Option(help="JSONL with one prompt per line")] = None,
-    verifier: Annotated[str | None, typer.Option(help="gcc | execution")] = None,
+    verifier: Annotated[str | None, typer.Option(help="gcc, auto, execution … (docs/VERIFIERS.md)")] = None,
     cycles: Annotated[int | None, typer.Option(help="RAFT cycles (5)")] = None,
     output: Annotated[str | None, typer.Option(help="run folder (models/raft)")] = None,
     lr_decay: Annotated[float | None, typer.Option(help="learning rate factor per cycle (0.85)")] = None,

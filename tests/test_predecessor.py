@@ -54,6 +54,29 @@ FAULTS = {
         "test_training::test_few_samples_still_take_min_steps",
         "test_training::test_min_steps_takes_accumulation_then_batch_then_epochs_and_no_more_than_needed",
     ],
+    "a program that ends early, prints what a good one prints, or has tests of its own is paid": [
+        "test_hostile::test_an_attack_gets_its_status_and_nothing_survives_it",
+        "test_verifiers::test_appended_tests_pass_only_when_they_came_to_their_end",
+        "test_verifiers::test_a_program_gets_its_status_and_reward",
+    ],
+    "right answers at 0: fences, thoughts, prose, C as C++, helpers after main, bytes that are no UTF-8, a TMPDIR": [
+        "test_extract::test_answers_as_models_write_them",
+        "test_extract::test_helpers_after_main_braces_in_strings_and_define_before_include_stay",
+        "test_verifiers::test_c_is_compiled_as_c_and_cpp_as_cpp",
+        "test_verifiers::test_output_that_is_no_utf8_is_compared_byte_by_byte",
+        "test_verifiers::test_the_temporary_folders_name_has_no_say",
+        "test_conformance::test_programs_get_the_status_that_their_set_names",
+        "test_conformance::test_raw_answers_come_to_the_verdict_of_their_code",
+    ],
+    "rewards depend on load; a missing compiler reads as bad code": [
+        "test_verifiers::test_a_loaded_machine_changes_no_verdict",
+        "test_verifiers::test_a_fault_of_ours_is_never_the_samples",
+        "test_verifiers::test_a_compiler_that_is_broken_is_our_fault_and_a_sample_that_says_so_is_not_believed",
+    ],
+    "generated code deletes files, reads tokens, leaves processes, floods the trainer": [
+        "test_hostile::test_an_attack_gets_its_status_and_nothing_survives_it",
+        "test_hostile::test_the_attacks_fail_the_same_way_for_an_ordinary_user",
+    ],
     "labels of prompt, padding and a masked end token": [
         "test_training::test_the_labels_are_the_sampled_tokens_and_nothing_is_truncated",
         "test_training::test_eos_is_learned_only_where_it_was_sampled",

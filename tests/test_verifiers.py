@@ -311,3 +311,58 @@ def test_a_loaded_machine_changes_no_verdict():
     made = load.programs(50)
     with load.burning(2 * (os.cpu_count() or 1)):
         assert load.judged(made, 8) == [status for _, status in made]
+
+
+def test_c_is_compiled_as_c_and_cpp_as_cpp(gcc):
+    allocates = "#include <stdlib.h>\nint main(void) { int *class = malloc(4); free(class); return 0; }\n"
+    assert gcc.verify(allocates, task(language="c")).status == "compiled"
+    assert gcc.verify(allocates, task(language="cpp")).status == "compile_error"
+
+
+def test_output_that_is_no_utf8_is_compared_byte_by_byte(gcc):
+    code = "#include <stdio.h>\nint main(void) { putchar(0xff); putchar(%s); putchar('\\n'); return 0; }\n"
+    wanted = task(Case("", "\udcff\udc00\n".replace("\udc00", "\udcfe")), language="c")
+    assert gcc.verify(code % "0xfe", wanted).status == "passed"
+    assert gcc.verify(code % "0xfd", wanted).status == "wrong_answer"
+
+
+def test_the_temporary_folders_name_has_no_say(tmp_path, monkeypatch):
+    (tmp_path / "a.c.d").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "a.c.d"))
+    assert GCCVerifier(max_workers=1).verify("int main(void) { return 0; }", task(language="c")).status == "compiled"
+
+
+APPENDED = "#include <assert.h>\nint main() { assert(twice(2) == 4); assert(twice(3) == 6); }\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("int twice(int n) { return 2 * n; }", "passed"),
+        ("int twice(int n) { return n == 2 ? 4 : 0; }", "tests_failed"),
+        ("#include <stdlib.h>\nint twice(int n) { abort(); }", "tests_failed"),
+        ("int twice(int n) { for (;;) {} }", "timeout"),
+        ("int twice(int n) { return n", "compile_error"),
+        ("int thrice(int n) { return n; }", "compile_error"),
+        ("int read(void) { return 2; }\nint twice(int n) { return read() * n; }", "passed"),
+        ('#include <stdio.h>\nint twice(int n) { return 2 * n; }\nint main() { puts("mine"); return 3; }', "passed"),
+    ],
+)
+@pytest.mark.parametrize("language", ["c", "cpp"])
+def test_appended_tests_pass_only_when_they_came_to_their_end(gcc, code, status, language):
+    result = gcc.verify(code, task(language=language, tests=APPENDED, tests_kind="append_main"))
+    assert (result.status, result.trust) == (status, "in_process"), f"{result.details} {result.error}"
+    assert (result.passed, result.total) == (int(status == "passed"), 1)
+
+
+def test_a_tests_main_may_take_arguments_return_nothing_and_fail_by_its_value(gcc):
+    def judged(main, language="c"):
+        return gcc.verify("int one(void) { return 1; }", task(language=language, tests=main, tests_kind="append_main"))
+
+    assert judged("int main(int argc, char **argv) { return argc - one(); }").status == "passed"
+    assert judged("void main(void) { if (one() != 1) __builtin_trap(); }").status == "passed"
+    assert judged("int main(void) { return one(); }").status == "tests_failed"
+    assert judged("auto main() -> int { return one() - 1; }", "cpp").status == "passed"
+    refused = judged("static int check(void) { return one(); }")
+    assert (refused.status, refused.reward) == ("unknown", None)
+    assert "0 functions called main" in refused.details

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from haloforge import sandbox
+from haloforge.errors import SandboxFault
 from haloforge.sandbox import MIB, Limits
-from tests.in_boxes import SHELL, each_level
+from tests.in_boxes import SHELL, each_level, running
 
 pytestmark = pytest.mark.sandbox
 
@@ -136,3 +137,35 @@ def test_mounts_are_seen_and_cannot_be_written(level):
 def test_a_mount_that_would_hide_the_boxs_own_is_refused(path):
     with pytest.raises(ValueError, match="absolute path"):
         sandbox.box({}, mounts=[path])
+
+
+TALKER = """import sys
+while length := int.from_bytes(sys.stdin.buffer.read(4), "big"):
+    said = sys.stdin.buffer.read(length)
+    if said == b"end":
+        sys.exit(1)
+    if said == b"hang":
+        while True:
+            pass
+    answer = said.upper()
+    sys.stdout.buffer.write(len(answer).to_bytes(4, "big") + answer)
+    sys.stdout.buffer.flush()
+"""
+ALWAYS = Limits(cpu_s=3600, wall_s=3600)
+
+
+@each_level
+def test_a_box_that_talks_answers_again_and_again_and_ends_with_its_box(level):
+    with sandbox.box({"talker.py": TALKER}, ALWAYS, level=level, talks=True) as box:
+        box.start(["/usr/bin/python3", "talker.py"], ALWAYS)
+        for text in (b"a", b"b" * MIB, b"c"):
+            assert box.ask(text, 10, 2 * MIB) == text.upper()
+        with pytest.raises(SandboxFault, match="too much"):
+            box.ask(b"d" * 100, 10, 99)
+    assert running("talker.py", "/usr/bin/python3") == []
+    for last, seconds, message in ((b"end", 10, "has ended"), (b"hang", 0.5, "did not answer within 0.5 s")):
+        with sandbox.box({"talker.py": TALKER}, ALWAYS, level=level, talks=True) as box:
+            box.start(["/usr/bin/python3", "talker.py"], ALWAYS)
+            with pytest.raises(SandboxFault, match=message):
+                box.ask(last, seconds, 100)
+    assert running("talker.py", "/usr/bin/python3") == []

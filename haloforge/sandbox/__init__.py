@@ -34,6 +34,7 @@ def box(
     level: str | None = None,
     slot: int = 0,
     mounts: Sequence[str] = (),
+    talks: bool = False,
 ) -> Box:
     """A fresh box with `files` in its /work; use it with `with`.
 
@@ -43,13 +44,14 @@ def box(
         level: what `level()` said; None asks it (a tenth of a second, once per process).
         slot: distinct per box that this process holds at the same time.
         mounts: more folders or files of the host that the box sees, read-only, under their own absolute paths.
+        talks: for one command that is asked again and again (`Box.start`, `Box.ask`) instead of `Box.run`.
 
     Raises:
         ValueError: a name in `files` leaves the box.
         MissingTool: this machine cannot hold a box; the message has the remedy.
         SandboxFault: this one box could not be started.
     """
-    return Box(files, limits or Limits(), level or _level(), slot, mounts)
+    return Box(files, limits or Limits(), level or _level(), slot, mounts, talks)
 
 
 def close() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ GRACE_S = 10.0
 """How much later than at the latest a run may be reported on a loaded machine."""
 BYTES_PER_INODE = 8192
 FEWEST_INODES = 4096
+_STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY))
 
 
 def box_uid(slot: int = 0) -> int:
@@ -54,8 +56,12 @@ class Box:
         level: str,
         slot: int = 0,
         mounts: Sequence[str] = (),
+        talks: bool = False,
     ) -> None:
         """Nothing starts before `with`.
+
+        Args:
+            talks: the box is for `start` and `ask` instead of `run`.
 
         Raises:
             ValueError: a file name leaves the box's folder, or a mount would hide what the box has of its own.
@@ -77,6 +83,8 @@ class Box:
         self._mounts = tuple(mounts)
         self._zygote: zygotes.Zygote | None = None
         self._control: socket.socket | None = None
+        self._talks = talks
+        self._channel: socket.socket | None = None
         self._fds: list[int] = []
         self._pid = 0
         self._in_force: list[tuple[int, int]] = []
@@ -116,10 +124,7 @@ class Box:
         except OSError as e:
             raise SandboxFault(f"cannot hand {len(stdin)} bytes of input to a box: {e}") from e
         try:
-            rlimits = self._limit(limits)
-            wanted = (limits.cpu_s, limits.wall_s, limits.memory_bytes, limits.output_bytes)
-            self._control.settimeout(BUSY_FACTOR * limits.wall_s + GRACE_S)
-            self._control.sendall(packed(([os.fsencode(word) for word in argv], wanted, rlimits)))
+            self._send(argv, limits)
             report = _receive(self._control, REPORT.size)
         except TimeoutError:
             return self._lost(WALL_LIMIT, time.monotonic() - start)
@@ -143,6 +148,37 @@ class Box:
             level=self.level,
         )
 
+    def start(self, argv: Sequence[str], limits: Limits) -> None:
+        """Start a command that answers `ask` until the box is closed. Its stdin and stdout are one socket."""
+        assert self._control is not None, "start() outside of `with`"
+        try:
+            self._send(argv, limits)
+        except OSError as e:
+            raise SandboxFault(f"a command could not be started: {e}") from e
+
+    def ask(self, message: bytes, wall_s: float, most: int) -> bytes:
+        """What the started command answers; both ways a message is four bytes of length, most significant first, and
+        its bytes.
+
+        Raises:
+            SandboxFault: no answer of at most `most` bytes within `wall_s` seconds, or the command has ended.
+        """
+        assert self._channel is not None, "ask() without start()"
+        assert self._control is not None
+        try:
+            self._channel.settimeout(wall_s)
+            self._channel.sendall(len(message).to_bytes(4, "big") + message)
+            ready, _, _ = select.select([self._channel, self._control], [], [], wall_s)
+            if self._channel not in ready:
+                raise SandboxFault("a command has ended" if ready else f"a command did not answer within {wall_s:g} s")
+            length = int.from_bytes(_receive(self._channel, 4), "big")
+            answer = _receive(self._channel, length) if length <= most else b""
+        except OSError as e:
+            raise SandboxFault(f"a command did not answer: {e}") from e
+        if not length or len(answer) < length:
+            raise SandboxFault("a command ended in the middle of an answer, or answered too much")
+        return answer
+
     def close(self) -> None:
         """End everything in the box and wait until it is gone. Safe to call twice."""
         zygote, self._zygote = self._zygote, None
@@ -156,6 +192,9 @@ class Box:
                 zygotes.give_back(zygote)
             else:
                 zygote.end()
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
         for fd in self._fds:
             os.close(fd)
         self._fds = []
@@ -168,7 +207,10 @@ class Box:
         try:
             self._control, end = socket.socketpair()
             theirs.append(end.detach())
-            for name, flags in (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY)):
+            if self._talks:
+                self._channel, end = socket.socketpair()
+                theirs += [os.dup(end.fileno()), end.detach()]
+            for name, flags in _STREAMS[2 if self._talks else 0 :]:
                 self._fds.append(os.memfd_create(name, os.MFD_CLOEXEC))
                 # Of its own, so that it has its own position and can neither be read back nor, as input, written.
                 theirs.append(os.open(f"/proc/self/fd/{self._fds[-1]}", flags | os.O_APPEND | os.O_CLOEXEC))
@@ -189,6 +231,13 @@ class Box:
         if answer != UP:
             reason = answer.decode(errors="replace") or "it ended at once"
             raise SandboxFault(f"a box of level {self.level} did not start: {reason}")
+
+    def _send(self, argv: Sequence[str], limits: Limits) -> None:
+        assert self._control is not None
+        rlimits = self._limit(limits)
+        wanted = (limits.cpu_s, limits.wall_s, limits.memory_bytes, limits.output_bytes)
+        self._control.settimeout(BUSY_FACTOR * limits.wall_s + GRACE_S)
+        self._control.sendall(packed(([os.fsencode(word) for word in argv], wanted, rlimits)))
 
     def _limit(self, limits: Limits) -> list[tuple[int, int]]:
         """The limits of the next run as the kernel counts them; where the zygote sets them, they are in force now."""

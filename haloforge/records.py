@@ -61,6 +61,8 @@ class Checker:
     code: str
     protocol: str
     """testlib | kattis | open-r1: how it is called and how it answers."""
+    full_score: float | None = None
+    """What a right answer earns, for a testlib checker that gives points; less is a wrong answer."""
 
 
 TESTS_KINDS = (
@@ -83,9 +85,10 @@ class Prompt:
     """CPU seconds per case; None takes the verifier's default."""
     memory_mb: int | None = None
     compare: str | None = None
-    """tokens | exact | exact_lines | float | float_tolerance X | float_absolute_tolerance X; None: tokens."""
+    """One of compare.COMPARE_WORDS; None: the verifier's default, mostly tokens."""
     validator_flags: str | None = None
-    """Flags of the Kattis default validator; where present, also empty, they win over `compare`."""
+    """Flags of the Kattis default validator; where present, also empty, they win over `compare`.
+    With a checker of protocol kattis they are its arguments."""
     cflags: str | None = None
     tests: str = ""
     """Test code in the answer's language, as its kind says: a main, a test module, a test file, statements."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from haloforge.errors import BadInput
-from haloforge.tasks.compare import matches, rule
+from haloforge.tasks.compare import matches, rule, unusable
 
 
 @pytest.mark.parametrize(
@@ -28,7 +30,33 @@ from haloforge.tasks.compare import matches, rule
         ("exact_lines", "1 2\n3\n", b"1 2  \r\n3\n\n\n", True),
         ("exact_lines", "1 2\n3\n", b"1  2\n3\n", False),
         ("exact_lines", "1\n\n2\n", b"1\n2\n", False),
+        ("stripped", "1  2\n", b"\n 1  2\t", True),
+        ("stripped", "1  2\n", b"1 2", False),
+        ("contains", " two\n", b"one two three", True),
+        ("contains", "two", b"one Two", False),
+        ("contains", "t\nw", b"t w", False),
+        ("exact_lines", "1\n", b"1\n\n \n\t\n", True),
+        ("exact_lines", "1\n", b"1\n\n2", False),
+        ("exact_lines", "", b"\n \n", True),
+        ("exact_lines", "", b"0", False),
         ("float", "0.333333333", b"0.3333334", True),
+        ("float", "nan", b"nan", True),
+        ("float", "nan", b"NaN", False),
+        ("float", "inf", b"infinity", False),
+        ("float", "inf", b"1e999", False),
+        ("float", "1e308", b"1e309", False),
+        ("float", "-1", b"1", False),
+        ("float", "16", b"0x10", False),
+        ("float", "16", b"0x1p4", False),
+        ("float", "1000", b"1_000", False),
+        ("float", "1.5", b"1.5e0", True),
+        ("float", "1.5", b"+1.50", True),
+        ("float", "1.5", b".15e1", True),
+        ("float", "1.5", b"1.5.0", False),
+        ("float", "1.5", b"1.5e", False),
+        ("float", "1.5", "١.٥".encode(), False),
+        ("float", "1", b"9" * 400, False),
+        ("float", "1 1", b"1", False),
         ("float", "0.333333333", b"0.3334", False),
         ("float", "3 apples", b"3.0 apples", True),
         ("float", "apples", b"Apples", False),
@@ -42,6 +70,40 @@ from haloforge.tasks.compare import matches, rule
 )
 def test_our_words_compare_as_they_say(compare, expected, actual, same):
     assert matches(expected, actual, rule(compare)) is same
+
+
+LONG = 4_000_000
+
+
+@pytest.mark.parametrize(
+    ("compare", "flags", "expected", "actual"),
+    [
+        ("float", None, "1.5", b"1" * LONG + b"x"),
+        ("float", None, "1.5", b"0." + b"1" * LONG + b"."),
+        ("float", None, "1.5", b"1e" + b"1" * LONG + b"."),
+        (None, None, "1.5", b"1 " * LONG),
+        (None, "space_change_sensitive", "1.5", b"1 " * LONG),
+        ("exact_lines", None, "1.5", b"\n" * LONG + b"1"),
+        ("contains", None, "a" * 1000 + "b", b"a" * LONG),
+    ],
+)
+def test_a_long_output_costs_its_length_at_most(compare, flags, expected, actual):
+    """The square of these lengths would take days."""
+    by = rule(compare, flags)
+    tracemalloc.start()
+    start = time.process_time()
+    try:
+        assert not matches(expected, actual, by)
+        assert time.process_time() - start < 5
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(actual)
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_expected_output_that_every_output_meets_or_none_can_is_named():
+    assert "empty" in unusable(" \n", rule("contains"))
+    assert "no regular expression" in unusable("(", rule("regex"))
+    assert unusable("", rule()) == unusable("(", rule("contains")) == unusable("(a+)+$", rule("regex")) == ""
 
 
 def test_validator_flags_win_over_compare_and_ignore_case_even_when_empty():

@@ -239,7 +239,7 @@ def test_a_run_is_refused_before_it_starts_where_it_could_not_be_judged():
         ({"tests": "func TestA(t *testing.T) {}", "tests_kind": "append_go_test", "language": "cpp"}, "tests_kind app"),
         ({"tests": "assert f()", "tests_kind": "python", "language": "c"}, "tests_kind python"),
         ({"tests_kind": "files", "files": {}, "code_path": "a.c", "cmd": "make"}, "tests_kind files"),
-        ({"cases": CASES, "checker": Checker("python", "print(1)", "open-r1")}, "a checker in python"),
+        ({"cases": CASES, "checker": Checker("java", "class Main {}", "kattis")}, "a checker in java"),
     ],
 )
 def test_tests_that_a_verifier_cannot_run_are_refused_before_a_run_and_unknown_in_python(gcc, fields, named):

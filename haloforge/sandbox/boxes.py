@@ -79,7 +79,7 @@ class Box:
                 raise ValueError(f"{path!r} cannot be shown in a box: give an absolute path, not the box's own folders")
         self._limits = limits
         self.level = level
-        self._slot = slot
+        self.slot = slot
         self._mounts = tuple(mounts)
         self._zygote: zygotes.Zygote | None = None
         self._control: socket.socket | None = None
@@ -214,7 +214,7 @@ class Box:
                 self._fds.append(os.memfd_create(name, os.MFD_CLOEXEC))
                 # Of its own, so that it has its own position and can neither be read back nor, as input, written.
                 theirs.append(os.open(f"/proc/self/fd/{self._fds[-1]}", flags | os.O_APPEND | os.O_CLOEXEC))
-            uid = box_uid(self._slot) if root else 0
+            uid = box_uid(self.slot) if root else 0
             pid = zygote.request(uid, self._limits.disk_bytes, inodes, theirs)
         except OSError as e:
             raise SandboxFault(f"cannot start a box: {e}") from e

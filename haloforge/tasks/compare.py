@@ -2,7 +2,9 @@
 
 Two rule languages: `compare` words of our own (tokens by default, case-sensitive), and the flags of the
 Kattis default validator (tokens, case ignored unless told), which win where a prompt has both. Tokens
-are split at ASCII white space and compared as bytes. Not here: special checkers.
+are split at ASCII white space and compared as bytes. What an output costs here grows with its length and no faster,
+and with the expected output's count of tokens, not its own. Not here: checkers, and `regex`, which can take for ever
+and so runs in a box (haloforge/verifiers/checkers.py).
 """
 
 from __future__ import annotations
@@ -10,10 +12,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from haloforge.errors import BadInput
 
-COMPARE_WORDS = ("tokens", "exact", "exact_lines", "float", "float_tolerance X", "float_absolute_tolerance X")
+COMPARE_WORDS = (
+    "tokens", "exact", "exact_lines", "stripped", "contains", "regex", "float", "float_tolerance X",
+    "float_absolute_tolerance X",
+)  # fmt: skip
+MODES = {"exact": "stripped", "contains": "contains", "regex": "regex", "numeric": "float"}
+"""Mode of the verifier `execution` → the word that it stands for."""
 VALIDATOR_FLAGS = (
     "case_sensitive",
     "space_change_sensitive",
@@ -24,7 +32,8 @@ VALIDATOR_FLAGS = (
 DEFAULT_TOLERANCE = 1e-6
 """Relative and absolute, of `compare: float`."""
 
-_NUMBER = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_NUMBER = re.compile(rb"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?")
+"""Nothing is tried twice: else a long run of digits that ends in a letter takes the square of its length."""
 _SPACE_OR_WORD = re.compile(rb"[ \t-\r]+|[^ \t-\r]+")
 
 
@@ -33,7 +42,7 @@ class Rule:
     """How two outputs are compared."""
 
     kind: str = "tokens"
-    """tokens | spaced (white space must match too) | exact | lines."""
+    """tokens | spaced (white space must match too) | exact | lines | stripped | contains | regex."""
     ignore_case: bool = False
     relative: float | None = None
     absolute: float | None = None
@@ -56,6 +65,8 @@ def rule(compare: str | None = None, validator_flags: str | None = None) -> Rule
             return Rule("exact")
         case ["exact_lines"]:
             return Rule("lines")
+        case ["stripped" | "contains" | "regex" as kind]:
+            return Rule(kind)
         case ["float"]:
             return Rule(relative=DEFAULT_TOLERANCE, absolute=DEFAULT_TOLERANCE)
         case ["float_tolerance", value]:
@@ -65,19 +76,39 @@ def rule(compare: str | None = None, validator_flags: str | None = None) -> Rule
     raise BadInput(f"compare is {compare!r}; known are {', '.join(COMPARE_WORDS)}")
 
 
+def unusable(expected: str, by: Rule) -> str:
+    """What is wrong with `expected` under that rule; "" where an output can be compared with it."""
+    if by.kind == "contains" and not expected.strip():
+        return "expected output is empty, which every output contains"
+    if by.kind == "regex":
+        try:
+            re.compile(expected)
+        except (re.error, OverflowError, RecursionError) as e:
+            return f"expected output {expected[:60]!r} is no regular expression: {e}"
+    return ""
+
+
 def matches(expected: str, actual: bytes, by: Rule) -> bool:
-    """Whether `actual`, a program's whole stdout, is `expected` under the rule `by`."""
+    """Whether `actual`, a program's whole stdout, is `expected` under the rule `by`, which is not `regex`."""
+    assert by.kind != "regex"
     want = expected.encode("utf-8", "surrogateescape")
     if want == actual:
         return True
     if by.kind == "exact":
         return False
+    if by.kind == "stripped":
+        return want.strip() == actual.strip()
+    if by.kind == "contains":
+        return want.strip() in actual
     if by.kind == "lines":
-        return _lines(want) == _lines(actual)
+        lines = _lines(want)
+        return lines == _lines(actual, len(lines))
     if by.kind == "spaced":
-        wanted, got = _SPACE_OR_WORD.findall(want), _SPACE_OR_WORD.findall(actual)
+        wanted = _SPACE_OR_WORD.findall(want)
+        got = [found[0] for found in islice(_SPACE_OR_WORD.finditer(actual), len(wanted) + 1)]
     else:
-        wanted, got = want.split(), actual.split()
+        wanted = want.split()
+        got = actual.split(None, len(wanted))
     return len(wanted) == len(got) and all(_same(w, g, by) for w, g in zip(wanted, got, strict=True))
 
 
@@ -94,12 +125,12 @@ def _same(want: bytes, got: bytes, by: Rule) -> bool:
     return by.ignore_case and want.lower() == got.lower()
 
 
-def _lines(text: bytes) -> list[bytes]:
-    """Lines without the white space at their ends; empty ones at the end of the text don't count."""
-    lines = [line.rstrip() for line in text.split(b"\n")]
-    while lines and not lines[-1]:
-        lines.pop()
-    return lines
+def _lines(text: bytes, most: int = -1) -> list[bytes]:
+    """Lines without the white space at their ends; empty ones at the end of the text don't count.
+
+    `most`: how many are split off; what is left is one more.
+    """
+    return [line.rstrip() for line in text.rstrip().split(b"\n", most)]
 
 
 def _kattis(flags: str) -> Rule:

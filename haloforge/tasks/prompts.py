@@ -12,7 +12,7 @@ import logging
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -136,7 +136,10 @@ def parse_task(row: dict[str, Any]) -> Prompt:
         metadata={key: value for key, value in row.items() if key not in _OWN_FIELDS},
         **_checks(row),
     )
-    compare.rule(prompt.compare, prompt.validator_flags)
+    if not prompt.checker:  # a checker decides instead, and may have flags of its own
+        rule = compare.rule(prompt.compare, prompt.validator_flags)
+        if reason := next((why for case in prompt.cases if (why := compare.unusable(case.expected_stdout, rule))), ""):
+            raise BadInput(f"compare is {prompt.compare!r}, and a test's {reason}")
     try:
         shlex.split(cflags or "")
     except ValueError as e:
@@ -156,7 +159,7 @@ def prompt_row(prompt: Prompt) -> dict[str, Any]:
     if prompt.files:
         row["files"] = prompt.files
     if prompt.checker:
-        row["checker"] = {name: getattr(prompt.checker, name) for name in ("language", "code", "protocol")}
+        row["checker"] = {name: value for name, value in asdict(prompt.checker).items() if value is not None}
     for name in (
         "language", "entry_point", "time_limit_s", "memory_mb", "compare", "validator_flags", "cflags", "code_path",
         "cmd", "reference",
@@ -318,7 +321,7 @@ def _checker(value: Any) -> Checker | None:
         raise BadInput(f"checker: protocol is {_short(value.get('protocol'))}; known are {', '.join(PROTOCOLS)}")
     if known_language(value["language"]) is None:
         raise BadInput(f"checker: language is {_short(value['language'])}, which haloforge does not know")
-    return Checker(value["language"], value["code"], value["protocol"])
+    return Checker(value["language"], value["code"], value["protocol"], _positive(dict(value), "full_score", float))
 
 
 def parse_case(case: Any, index: int) -> Case:

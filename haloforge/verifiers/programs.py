@@ -10,20 +10,22 @@ import logging
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar
 
 from haloforge import records as r
 from haloforge import sandbox
 from haloforge.errors import BadInput, SandboxFault
-from haloforge.records import Case, Prompt, VerifyResult
+from haloforge.records import Case, Checker, Prompt, VerifyResult
 from haloforge.sandbox import MIB, Box, Limits, Outcome
 from haloforge.source import extract
 from haloforge.source.assemble import SOURCES, Program, assemble
 from haloforge.source.detect import language_of_tests
 from haloforge.tasks import compare
 from haloforge.tasks.prompts import parse_case
-from haloforge.verifiers import rewards
+from haloforge.verifiers import checkers, rewards
 from haloforge.verifiers.base import Verifier, ending, printable, wall_limit_s
 from haloforge.verifiers.drivers import Driven, NotDriven, Secret
 from haloforge.verifiers.languages import Language, Unit
@@ -35,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 COMPILE_LIMITS = Limits(memory_bytes=1536 * MIB, output_bytes=32 * MIB, processes=32, disk_bytes=128 * MIB)
 RUN_OUTPUT_BYTES = 16 * MIB
-_LAST = (r.TIMEOUT, r.VIOLATION)
+_LAST = (r.TIMEOUT, r.VIOLATION, r.UNKNOWN)
 """After a case with such a status the others are not run; they count as failed."""
 _BLAMES_THE_TOOLCHAIN = re.compile(
     r"cannot exec|trying to exec|installation problem|linker .{1,40}not found|cannot find .?ld\b|could not exec"
@@ -178,6 +180,9 @@ class ProgramVerifier(Verifier):
             }  # fmt: skip
 
     def check(self, prompts: Sequence[Prompt]) -> None:
+        found = {checker for prompt in prompts if (checker := self.checker(prompt))}
+        with ThreadPoolExecutor(self.max_workers) as pool:  # `refusal` then finds them built
+            list(pool.map(lambda checker: checkers.refusal(checker, self.box, self.mounts), found))
         for prompt in prompts:
             for language in languages_of([prompt]):
                 row = self.rows.get(language)
@@ -195,7 +200,25 @@ class ProgramVerifier(Verifier):
         """What of the task's checks this verifier cannot run in that language; "" where it runs all."""
         if task.tests_kind not in ("stdio", "compile_only", *language.kinds):
             return f"tests_kind {task.tests_kind} in {language.name}"
-        return f"a checker in {task.checker.language}" if task.checker else ""
+        cases = self.cases(task) or ()
+        if task.checker and not cases:
+            return "a checker, but no stdin/stdout cases that it could check"
+        if not task.checker:
+            rule = self.rule(task)
+            for case in cases:
+                if reason := compare.unusable(case.expected_stdout, rule):
+                    return f"cases whose {reason}"
+        checker = self.checker(task)
+        reason = checkers.refusal(checker, self.box, self.mounts) if checker else ""
+        return f"a checker {reason}" if reason else ""
+
+    def rule(self, task: Prompt) -> compare.Rule:
+        """How outputs are compared where no checker decides."""
+        return compare.rule(task.compare, task.validator_flags)
+
+    def checker(self, task: Prompt) -> Checker | None:
+        """What decides in place of a comparison out here."""
+        return task.checker or (checkers.REGEX if self.cases(task) and self.rule(task).kind == "regex" else None)
 
     def cases(self, task: Prompt) -> Sequence[Case] | None:
         """The stdin/stdout checks of a task; None where this verifier cannot judge without."""
@@ -320,22 +343,43 @@ class ProgramVerifier(Verifier):
             trial.end(r.TESTS_FAILED, details or "the program ended before its tests did")
 
     def _run_cases(self, box: Box, language: Language, trial: _Trial) -> None:
-        rule = compare.rule(trial.task.compare, trial.task.validator_flags)
         count = len(trial.cases)
         for number, case in enumerate(trial.cases, start=1):
             stdin = case.stdin.encode("utf-8", "surrogateescape")
             status, details, stdout = self._run(box, language, stdin, trial)
-            if not status and not compare.matches(case.expected_stdout, stdout, rule):
-                status = r.WRONG_ANSWER
-                details = f"printed {printable(stdout, 60)!r}, expected {printable(case.expected_stdout, 60)!r}"
+            if not status:
+                status, details = self._compared(box, case, stdout, trial)
             if not status:
                 trial.passed += 1
-            elif not trial.status:
+            elif not trial.status or status == r.UNKNOWN:  # then how many passed cannot be told either
                 trial.end(status, f"case {number} of {count}: {details}")
             if status in _LAST:
                 break
         if not trial.status:
             trial.end(r.PASSED, f"{trial.passed} of {count} cases")
+
+    def _compared(self, box: Box, case: Case, stdout: bytes, trial: _Trial) -> tuple[str, str]:
+        """The failing status of an output ("" where it is right), and what to say of it."""
+        task, checker = trial.task, self.checker(trial.task)
+        if checker:
+            beside = partial(self.box, beside=box)
+            answer = checkers.check(checker, case, stdout, task.validator_flags, beside, self.mounts)
+            trial.cpu_s += answer.cpu_s
+            if answer.accepted is None:
+                return r.UNKNOWN, f"the checker cannot tell: {answer.message}"
+            if answer.score is not None and not answer.accepted and not trial.status:
+                trial.metadata["checker_score"] = answer.score
+            right, said = answer.accepted, answer.message
+        else:
+            right, said = compare.matches(case.expected_stdout, stdout, self.rule(task)), ""
+        if right:
+            return "", ""
+        if said:
+            return r.WRONG_ANSWER, f"the checker says: {said}"
+        return (
+            r.WRONG_ANSWER,
+            f"printed {printable(stdout, 60)!r}, expected {printable(case.expected_stdout, 60)!r}",
+        )
 
     def _run(self, box: Box, language: Language, stdin: bytes, trial: _Trial) -> tuple[str, str, bytes]:
         """One run of the program: its failing status ("" where it ended well), what to say of it, its stdout."""
@@ -421,11 +465,18 @@ class ExecutionVerifier(ProgramVerifier):
     rows = EVERY
 
     def __init__(
-        self, max_workers: int = 8, *, test_cases: Sequence[Case | Mapping[str, str]] = (), **common: Any
+        self,
+        max_workers: int = 8,
+        *,
+        test_cases: Sequence[Case | Mapping[str, str]] = (),
+        mode: str | None = None,
+        **common: Any,
     ) -> None:
         """
         Args:
             test_cases: for tasks that bring none; rows as in a prompts file ({"input": …, "output": …}).
+            mode: exact | contains | regex | numeric (docs/DATA.md): how outputs are compared where a task says nothing
+                of it; None: as tokens.
             common: see Verifier.
         """
         super().__init__(max_workers, **common)
@@ -433,9 +484,15 @@ class ExecutionVerifier(ProgramVerifier):
             raise BadInput(
                 "warnings, run_after_compile and check_only are for programs without cases; execution always has cases"
             )
+        if mode is not None and mode not in compare.MODES:
+            raise BadInput(f"verifier execution: mode is {mode!r}; wanted is one of {', '.join(compare.MODES)}")
+        self.compare = compare.MODES[mode] if mode else None
         self.test_cases = tuple(
             case if isinstance(case, Case) else parse_case(case, index) for index, case in enumerate(test_cases, 1)
         )
+
+    def rule(self, task: Prompt) -> compare.Rule:
+        return compare.rule(task.compare or self.compare, task.validator_flags)
 
     def cases(self, task: Prompt) -> Sequence[Case] | None:
         return task.cases or self.test_cases or (() if task.has_checks else None)

@@ -23,6 +23,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from haloforge import sandbox
+from haloforge.errors import SandboxFault
 from haloforge.records import Case, Checker
 from haloforge.sandbox import MIB, Box, Limits, Outcome
 from haloforge.sandbox.zygotes import interpreter
@@ -280,6 +281,8 @@ def _pythons() -> list[str]:
 
 
 def _why_not(outcome: Outcome, limits: Limits) -> str:
+    if outcome.ended_by == sandbox.WALL_LIMIT:
+        raise SandboxFault("a checker's build did not end: the machine is too busy")
     if outcome.ended_by:
         return f"the compiler {ending(outcome, limits)[1]}"
     said = _words(outcome.stderr or outcome.stdout)

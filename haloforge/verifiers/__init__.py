@@ -25,6 +25,7 @@ from haloforge.verifiers.programs import (
     ClangVerifier,
     ExecutionVerifier,
     GCCVerifier,
+    GoVerifier,
     MultiLanguageVerifier,
     languages_of,
 )
@@ -33,6 +34,7 @@ from haloforge.verifiers.rewards import RewardLevel
 VERIFIERS: dict[str, type[Verifier]] = {
     "gcc": GCCVerifier,
     "clang": ClangVerifier,
+    "go": GoVerifier,
     "auto": MultiLanguageVerifier,
     "execution": ExecutionVerifier,
     "chain": ChainedVerifier,
@@ -98,7 +100,7 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
 
 
 __all__ = [
-    "VERIFIERS", "ChainedVerifier", "ClangVerifier", "ExecutionVerifier", "GCCVerifier", "MultiLanguageVerifier",
+    "VERIFIERS", "ChainedVerifier", "ClangVerifier", "ExecutionVerifier", "GCCVerifier", "GoVerifier", "MultiLanguageVerifier",
     "RewardLevel", "SubprocessVerifier", "Verifier", "VerifyResult", "check_ready", "get_verifier", "languages_of",
     "verdict",
 ]  # fmt: skip

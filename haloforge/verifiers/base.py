@@ -39,6 +39,11 @@ _SHOWN = 400
 """Characters of a compiler's or program's words that a verdict keeps."""
 _TEMPORARY = re.compile(r"/tmp/cc\w{6}\.(?:o|s|res)|/tmp/cc\w{6}\.ltrans\d+\S*")
 """Names that gcc makes up for its temporary files."""
+_OUT_OF_MEMORY = (
+    b"std::bad_alloc", b"fatal error: runtime: out of memory", b"fatal error: runtime: cannot allocate memory",
+    b"System.OutOfMemoryException",
+)  # fmt: skip
+"""What runtimes say (C++, Go, mono) where the system gives them no more."""
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b.?")
 
 
@@ -157,12 +162,17 @@ class Verifier:
         sandbox.close()
 
     @contextmanager
-    def box(self, files: Mapping[str, str | bytes], limits: sandbox.Limits) -> Iterator[sandbox.Box]:
-        """A fresh box with `files`, in a slot that no other thread of this verifier uses meanwhile."""
+    def box(
+        self, files: Mapping[str, str | bytes], limits: sandbox.Limits, mounts: Sequence[str] = ()
+    ) -> Iterator[sandbox.Box]:
+        """A fresh box with `files`, in a slot that no other thread of this verifier uses meanwhile.
+
+        It sees `mounts` besides the verifier's own.
+        """
         level = sandbox.level(self.allow_weak)
         slot = self._slots.get()
         try:
-            with sandbox.box(files, limits, level=level, slot=slot, mounts=self.mounts) as box:
+            with sandbox.box(files, limits, level=level, slot=slot, mounts=(*self.mounts, *mounts)) as box:
                 yield box
         finally:
             self._slots.put(slot)
@@ -238,7 +248,7 @@ def ending(outcome: sandbox.Outcome, limits: sandbox.Limits) -> tuple[str, str]:
     if outcome.ok:
         return "", ""
     said = f": {printable(outcome.stderr, 100)}" if outcome.stderr.strip() else ""
-    if b"std::bad_alloc" in outcome.stderr:
+    if any(words in outcome.stderr for words in _OUT_OF_MEMORY):
         return r.MEMORY_LIMIT, f"asked for more than {limits.memory_bytes // sandbox.MIB} MB{said}"
     if outcome.signal is not None:
         return r.RUNTIME_ERROR, f"killed by {_signal_name(outcome.signal)}{said}"

@@ -239,8 +239,13 @@ class ProgramVerifier(Verifier):
             )
         )
         commands = driven.commands if driven and driven.commands else build.commands
-        limits = replace(COMPILE_LIMITS, cpu_s=self.compile_cpu_s, wall_s=wall_limit_s(self.compile_cpu_s))
-        with self.box({**files, **build.files}, limits) as box:
+        limits = replace(
+            COMPILE_LIMITS,
+            cpu_s=self.compile_cpu_s,
+            wall_s=wall_limit_s(self.compile_cpu_s),
+            processes=max(COMPILE_LIMITS.processes, language.processes),
+        )
+        with self.box({**build.files, **files}, limits, build.mounts) as box:
             trial.level = box.level
             warned = b""
             for argv in commands:
@@ -405,6 +410,13 @@ class ClangVerifier(ProgramVerifier):
 
     name = "clang"
     rows = ROWS["clang"]
+
+
+class GoVerifier(ProgramVerifier):
+    """`go`: the go command's compiler and linker; tests are called as `go test` calls them."""
+
+    name = "go"
+    rows = ROWS["go"]
 
 
 class MultiLanguageVerifier(ProgramVerifier):

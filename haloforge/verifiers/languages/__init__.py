@@ -38,7 +38,9 @@ class Build:
     commands: tuple[tuple[str, ...], ...]
     """argv; the first word is a tool's name, found by `toolchain.tool_path`."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """What the commands need besides the unit's files."""
+    """What the commands need besides the unit's files; the driver's files of the same name win."""
+    mounts: tuple[str, ...] = ()
+    """What boxes must see besides the host's toolchain folders and `verifier.mounts`."""
 
 
 @dataclass(frozen=True, slots=True)

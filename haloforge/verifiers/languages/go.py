@@ -1,0 +1,40 @@
+"""Go: compiled and linked by what `go build` calls (haloforge/verifiers/go_toolchain.py)."""
+
+from __future__ import annotations
+
+import re
+
+from haloforge.source.lexing import masked
+from haloforge.verifiers.drivers import go as driver
+from haloforge.verifiers.go_toolchain import toolchain
+from haloforge.verifiers.languages import Build, Language, Unit
+
+_PACKAGE_MAIN = re.compile(r"^\s*package\s+main\b", re.M)
+_FUNC_MAIN = re.compile(r"^\s*func\s+main\s*\(\s*\)", re.M)
+
+
+def has_main(code: str) -> bool:
+    mask = masked(code, "go")
+    return bool(_PACKAGE_MAIN.search(mask) and _FUNC_MAIN.search(mask))
+
+
+def build(unit: Unit) -> Build:
+    """Compiled, and linked where there is a main. Go knows no warnings, and no check that is quicker than compiling."""
+    go = toolchain()
+    compiled = go.compile("main" if unit.link else "unit", "main.a", [unit.main], flags=unit.cflags)
+    commands = (compiled,) if unit.check_only or not unit.link else (compiled, go.link("main.a"))
+    return Build(commands, go.configs(), go.mounts)
+
+
+GO = {
+    "go": Language(
+        name="go",
+        tools=("go",),
+        build=build,
+        has_entry=has_main,
+        drive=driver.drive,
+        kinds=("go_test", "append_go_test", "append_main", "files"),
+        least_memory_mb=512,
+        processes=256,
+    )
+}

@@ -312,6 +312,8 @@ class ProgramVerifier(Verifier):
 
     def _run_driven(self, box: Box, language: Language, driven: Driven, trial: _Trial) -> None:
         """Positive proof only: whatever else happens after the build is `tests_failed`, but for limits."""
+        if driven.hidden:
+            box.run([tool_path("rm"), "-f", "--", *driven.hidden])
         status, details, stdout = self._run(box, language, trial.secret.nonce.encode(), trial)
         proven = trial.secret.proven(stdout, driven.total)
         trial.passed = proven or 0

@@ -59,3 +59,5 @@ class Driven:
     """Tests that the driver calls."""
     commands: tuple[tuple[str, ...], ...] = ()
     """What builds it, where the language's own build does not do (projects)."""
+    hidden: tuple[str, ...] = ()
+    """Files with our code, which are removed before it runs."""

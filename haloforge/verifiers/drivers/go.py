@@ -70,8 +70,10 @@ def drive(program: Program, secret: Secret) -> Driven:
         return _main_driven(program, secret)
     code, tests = program.code, program.tests
     beside = program.tests_kind == "go_test"
-    test_main = check_tests(tests, program.checks)
-    names = {name: secret.name.upper() + name for name in _variables(tests) if _says(code, name)}
+    if not program.checks:
+        raise NotDriven("the tests have no function Test… (t *testing.T)")
+    test_main = check_tests(tests)
+    names = hidden(tests, code, secret)
     if not beside:  # in one file a comment that the answer opens could swallow a test and the answer bring its own
         names |= {name: secret.name.upper() + name for name in (*program.checks, test_main) if name}
     tests = renamed(tests, names)
@@ -97,14 +99,12 @@ def drive(program: Program, secret: Secret) -> Driven:
     return driven(files, packages, secret, program.checks)
 
 
-def check_tests(tests: str, checks: Sequence[str]) -> str:
+def check_tests(tests: str) -> str:
     """The name of the tests' TestMain, "" where they have none.
 
     Raises:
-        NotDriven: they have no test, or some that `go test` would run and we don't.
+        NotDriven: they have some that `go test` would run and we don't.
     """
-    if not checks:
-        raise NotDriven("the tests have no function Test… (t *testing.T)")
     mask = masked(tests, "go")
     test_main = ""
     for item in items(mask, "go"):
@@ -133,19 +133,18 @@ def imports(code: str) -> set[str]:
     return found
 
 
-def _says(code: str, name: str) -> bool:
-    """Also in a comment: `//go:linkname` is one."""
-    return bool(re.search(rf"\b{name}\b", code))
+def hidden(tests: str, code: str, secret: Secret) -> dict[str, str]:
+    """{variable of the tests' package level that the answer names: what to call it instead}; as gofmt writes them.
 
-
-def _variables(tests: str) -> list[str]:
-    """Variables of the tests' package level whose name stands for nothing else; as gofmt writes them."""
+    A comment names it too: `//go:linkname` is one. Left alone is a name that is also a field's or a method's.
+    """
     mask = masked(tests, "go")
     heads = re.findall(r"^var[ \t]+(\w+(?:[ \t]*,[ \t]*\w+)*)", mask, re.M)
     for group in re.findall(r"^var[ \t]*\(\n(.*?)^\)", mask, re.M | re.S):
         heads += re.findall(r"^\t(\w+(?:[ \t]*,[ \t]*\w+)*)[ \t]", group, re.M)
     names = {name.strip() for head in heads for name in head.split(",")} - {"_"}
-    return sorted(name for name in names if not re.search(rf"\.\s*{name}\b", mask))
+    clear = [name for name in sorted(names) if not re.search(rf"\.\s*{name}\b", mask)]
+    return {name: secret.name.upper() + name for name in clear if re.search(rf"\b{name}\b", code)}
 
 
 def renamed(code: str, names: Mapping[str, str]) -> str:
@@ -236,7 +235,7 @@ def _built(
     archives = {package.path: f"p{number}.a" for number, package in enumerate(packages)}
     commands = [go.compile(p.path, archives[p.path], p.files, flags=p.flags) for p in packages]
     commands += [go.compile("main", "main.a", [main], LINK_CONFIG), go.link("main.a")]
-    return Driven({**files, **go.configs(archives), main: text}, main, total, tuple(commands))
+    return Driven({**files, **go.configs(archives), main: text}, main, total, tuple(commands), (main, "main.a"))
 
 
 _IMPORTS = '\t"flag"\n\t"os"\n\t"sync/atomic"\n\t"syscall"\n\t"testing"\n'

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from haloforge.source.lexing import masked
+from haloforge.source.assemble import Program
+from haloforge.verifiers.drivers import Driven, Secret, projects
 from haloforge.verifiers.drivers import go as driver
 from haloforge.verifiers.go_toolchain import toolchain
 from haloforge.verifiers.languages import Build, Language, Unit
@@ -26,13 +28,17 @@ def build(unit: Unit) -> Build:
     return Build(commands, go.configs(), go.mounts)
 
 
+def drive(program: Program, secret: Secret) -> Driven:
+    return (projects if program.tests_kind == "files" else driver).drive(program, secret)
+
+
 GO = {
     "go": Language(
         name="go",
         tools=("go",),
         build=build,
         has_entry=has_main,
-        drive=driver.drive,
+        drive=drive,
         kinds=("go_test", "append_go_test", "append_main", "files"),
         least_memory_mb=512,
         processes=256,

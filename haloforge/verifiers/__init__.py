@@ -23,6 +23,7 @@ from haloforge.verifiers.chained import ChainedVerifier
 from haloforge.verifiers.commands import SubprocessVerifier
 from haloforge.verifiers.programs import (
     ClangVerifier,
+    DotNetVerifier,
     ExecutionVerifier,
     GCCVerifier,
     GoVerifier,
@@ -35,6 +36,7 @@ VERIFIERS: dict[str, type[Verifier]] = {
     "gcc": GCCVerifier,
     "clang": ClangVerifier,
     "go": GoVerifier,
+    "dotnet": DotNetVerifier,
     "auto": MultiLanguageVerifier,
     "execution": ExecutionVerifier,
     "chain": ChainedVerifier,
@@ -100,7 +102,7 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
 
 
 __all__ = [
-    "VERIFIERS", "ChainedVerifier", "ClangVerifier", "ExecutionVerifier", "GCCVerifier", "GoVerifier", "MultiLanguageVerifier",
+    "VERIFIERS", "ChainedVerifier", "ClangVerifier", "DotNetVerifier", "ExecutionVerifier", "GCCVerifier", "GoVerifier", "MultiLanguageVerifier",
     "RewardLevel", "SubprocessVerifier", "Verifier", "VerifyResult", "check_ready", "get_verifier", "languages_of",
     "verdict",
 ]  # fmt: skip

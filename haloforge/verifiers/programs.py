@@ -247,6 +247,7 @@ class ProgramVerifier(Verifier):
         )
         with self.box({**build.files, **files}, limits, build.mounts) as box:
             trial.level = box.level
+            trial.metadata["compiler"] = language.tools[0]
             warned = b""
             for argv in commands:
                 built = box.run([tool_path(argv[0]), *argv[1:]])
@@ -254,8 +255,9 @@ class ProgramVerifier(Verifier):
                 if not built.ok:
                     self._not_built(built, trial)
                     break
-                if self.warn and b"warning:" in built.stderr:
-                    warned += built.stderr
+                said = built.stderr or built.stdout
+                if self.warn and (b"warning:" in said or b"warning CS" in said):
+                    warned += said
             else:
                 self._after_build(box, language, warned, trial)
         if trial.status == r.COMPILE_ERROR and _BLAMES_THE_TOOLCHAIN.search(trial.error or ""):
@@ -287,7 +289,7 @@ class ProgramVerifier(Verifier):
         name = SOURCES[language.name]
         build = language.build(Unit(name, {name: language.smallest}))
         limits = replace(COMPILE_LIMITS, cpu_s=self.compile_cpu_s, wall_s=wall_limit_s(self.compile_cpu_s))
-        with self.box({name: language.smallest, **build.files}, limits) as box:
+        with self.box({name: language.smallest, **build.files}, limits, build.mounts) as box:
             for argv in build.commands:
                 built = box.run([tool_path(argv[0]), *argv[1:]])
                 if not built.ok:
@@ -419,6 +421,13 @@ class GoVerifier(ProgramVerifier):
 
     name = "go"
     rows = ROWS["go"]
+
+
+class DotNetVerifier(ProgramVerifier):
+    """`dotnet`: C# by the .NET SDK where it is installed, else by mono; `metadata["compiler"]` says by which."""
+
+    name = "dotnet"
+    rows = ROWS["dotnet"]
 
 
 class MultiLanguageVerifier(ProgramVerifier):

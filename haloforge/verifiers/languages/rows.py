@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from haloforge.verifiers.languages import Language
+from haloforge.verifiers.languages.csharp import CSHARP
 from haloforge.verifiers.languages.gnu import CLANG, GCC
 from haloforge.verifiers.languages.go import GO
 
@@ -10,7 +11,8 @@ ROWS: dict[str, dict[str, Language]] = {
     "gcc": GCC,
     "clang": CLANG,
     "go": GO,
+    "dotnet": CSHARP,
 }
 """Toolchain → language → row."""
-EVERY = {**GCC, **GO}
+EVERY = {**GCC, **GO, **CSHARP}
 """Language → row, for verifiers that judge any; C and C++ by gcc."""

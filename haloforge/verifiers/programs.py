@@ -324,7 +324,8 @@ class ProgramVerifier(Verifier):
         elif proven == driven.total and not status:
             trial.end(r.PASSED, f"{proven} of {driven.total} tests")
         elif proven is not None:
-            trial.end(r.TESTS_FAILED, f"{proven} of {driven.total} tests passed")
+            but = f", but it {details}" if proven == driven.total else ""
+            trial.end(r.TESTS_FAILED, f"{proven} of {driven.total} tests passed{but}")
         else:
             trial.end(r.TESTS_FAILED, details or "the program ended before its tests did")
 
@@ -370,6 +371,8 @@ class ProgramVerifier(Verifier):
         first, *others = language.run
         argv = [first if first.startswith("./") else tool_path(first), *others]
         outcome = box.run(argv, stdin, limits)
+        if len(outcome.stdout) >= limits.output_bytes and outcome.ended_by != sandbox.VIOLATION:
+            outcome = replace(outcome, ended_by=sandbox.OUTPUT_LIMIT)  # Go and mono outlive the signal, and may go on
         trial.cpu_s += outcome.cpu_s
         trial.longest_s = max(trial.longest_s, outcome.cpu_s)
         if outcome.ended_by in (sandbox.CPU_LIMIT, sandbox.WALL_LIMIT):
@@ -385,8 +388,8 @@ class ProgramVerifier(Verifier):
         return VerifyResult(
             success=trial.status in (r.PASSED, r.COMPILED),
             reward=reward,
-            details=trial.details,
-            error=trial.error,
+            details=_told(trial.details, trial.secret.name) or "",
+            error=_told(trial.error, trial.secret.name),
             metadata=trial.metadata,
             status=trial.status,
             passed=trial.passed,
@@ -396,6 +399,11 @@ class ProgramVerifier(Verifier):
             trust=trial.trust,
             code=trial.program.code,
         )
+
+
+def _told(text: str | None, secret: str) -> str | None:
+    """`text` without the driver's name, which is another one each time; in capitals it stands before tests' names."""
+    return text.replace(secret.upper(), "").replace(secret, "driver") if text else text
 
 
 class GCCVerifier(ProgramVerifier):

@@ -2,7 +2,8 @@
 
 The answer cannot name ours, cannot replace a test (an own TestMain is called by nobody), and cannot get at the tests'
 variables by name. What the tests use of the language itself is checked by the compiler to be still what it was.
-Benchmarks are not run; examples with output and fuzz targets are refused.
+Examples with output are run behind the tests; what they print, `testing` compares, and only the exit status says.
+Benchmarks are not run; fuzz targets are refused.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from haloforge.verifiers.go_toolchain import LINK_CONFIG, toolchain
 _TEST = re.compile(r"Test(?![a-z])\w*$")
 _TEST_ARGUMENT = re.compile(r"\(\s*\w*\s*\*\s*testing\s*\.\s*([TMF])\s*,?\s*\)")
 _IMPORT = re.compile(r"[\"`]([^\"`\n]+)[\"`]")
-_OUTPUT = re.compile(r"^\s*//\s*(?:unordered\s+)?output:", re.I | re.M)
-_MAIN = re.compile(r"\bmain\b")
+_TOKEN = re.compile(r"//[^\n]*|/\*.*?\*/|`[^`]*`|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])+'", re.S)
+_OUTPUT = re.compile(r"\s*(unordered )?output: *\n?", re.I)
 _CHECKED = {
     "true": "const _ bool = true\nvar _ = map[bool]int{true: 0, 0 != 0: 0}",
     "false": "const _ bool = false\nvar _ = map[bool]int{false: 0, 0 == 0: 0}",
@@ -45,6 +46,13 @@ _HELPERS = {"strconv": "strconv", "math": "math", "utf8": "unicode/utf8"}
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    name: str
+    output: str
+    unordered: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Package:
     """Files of one package, as they are compiled together."""
 
@@ -55,6 +63,10 @@ class Package:
     tests: tuple[str, ...] = ()
     """Names of functions that `testing` shall call."""
     test_main: str = ""
+    examples: tuple[Example, ...] = ()
+    """Those of the tests."""
+    own_examples: tuple[Example, ...] = ()
+    """Those of the answer, in a file of tests: they count only where they fail."""
     folder: str = "."
     """Where its tests run."""
     flags: tuple[str, ...] = ()
@@ -70,7 +82,7 @@ def drive(program: Program, secret: Secret) -> Driven:
         return _main_driven(program, secret)
     code, tests = program.code, program.tests
     beside = program.tests_kind == "go_test"
-    if not program.checks:
+    if not program.checks and not examples(program.tests):
         raise NotDriven("the tests have no function Test… (t *testing.T)")
     test_main = check_tests(tests)
     names = hidden(tests, code, secret)
@@ -90,10 +102,12 @@ def drive(program: Program, secret: Secret) -> Driven:
     if theirs == f"{own}_test" and beside:
         if len(foreign) == 1:
             path, foreign = foreign[0], []
-        packages = [Package(path, ("sol.go",)), Package(f"{path}_test", ("sol_test.go",), called, test_main)]
+        outside = Package(f"{path}_test", ("sol_test.go",), called, test_main, examples(program.tests))
+        packages = [Package(path, ("sol.go",)), outside]
     else:
         files[ours] = guard(own, words(masked(program.tests, "go")), names, secret)
-        packages = [Package(path, (*files,), called, test_main)]
+        own_examples = () if beside else examples(code)
+        packages = [Package(path, (*files,), called, test_main, examples(program.tests), own_examples)]
     if foreign:
         raise NotDriven(f"the tests import {', '.join(foreign)}, which is not in the standard library")
     return driven(files, packages, secret, program.checks)
@@ -113,9 +127,36 @@ def check_tests(tests: str) -> str:
             test_main = name
         elif name.startswith("Fuzz") and argument and argument[1] == "F":
             raise NotDriven(f"the tests have a fuzz target, {name}: these are not run")
-        elif name.startswith("Example") and _OUTPUT.search(tests[item.brace : item.end]):
-            raise NotDriven(f"the tests have an example with output, {name}: these are not run")
     return test_main
+
+
+def examples(tests: str) -> tuple[Example, ...]:
+    """The functions Example… that say what they print, in their last comment."""
+    found = []
+    for item in items(masked(tests, "go"), "go"):
+        name = function_name(item, "go") or ""
+        if re.match(r"Example(?![a-z])", name) and re.search(r"\(\s*\)$", item.head) and item.head.startswith("func "):
+            text = _last_comment(tests[item.brace : item.end])
+            said = _OUTPUT.match(text)
+            if said:
+                found.append(Example(name, text[said.end() :], bool(said[1])))
+    return tuple(found)
+
+
+def _last_comment(body: str) -> str:
+    """Its text as Go's own parser gives it: comments on neighbouring lines are one, but for one behind code."""
+    group: list[str] = []
+    end, most = 0, 1
+    for token in _TOKEN.finditer(body):
+        if token[0][:2] in ("//", "/*"):
+            between = body[end : token.start()]
+            if between.strip() or between.count("\n") > most:
+                group = []
+                most = 0 if body[: token.start()].rpartition("\n")[2].strip() else 1
+            line = token[0].startswith("//")
+            group += [re.sub(r"^ ", "", token[0][2:]).rstrip()] if line else token[0][2:-2].split("\n")
+            end = token.end()
+    return "\n".join(group)
 
 
 def package_name(code: str) -> str:
@@ -180,7 +221,7 @@ def driven(files: Mapping[str, str], packages: Sequence[Package], secret: Secret
     Raises:
         NotDriven: more than one package has a TestMain.
     """
-    tested = [package for package in packages if package.tests]
+    tested = [package for package in packages if package.tests or package.examples]
     mains = [(number, package) for number, package in enumerate(tested) if package.test_main]
     if mains and len(tested) > 1:
         raise NotDriven("the tests have a TestMain and more than one package")
@@ -190,14 +231,27 @@ def driven(files: Mapping[str, str], packages: Sequence[Package], secret: Secret
         f'\t\t{{"{name}", run({number}, "{folder}", {call})}},\n'
         for number, (name, folder, call) in enumerate(zip(names, folders, calls, strict=True))
     ]
-    start = "testing.Main(func(_, _ string) (bool, error) { return true, nil }, tests, nil, nil)"
+    total, known = len(calls), ""
+    for number, package in enumerate(tested):
+        for example in (*package.examples, *package.own_examples):
+            call = f"tests{number}.{example.name}"
+            if example in package.examples:
+                call, total = f'ends({total}, "{package.folder}", {call})', total + 1
+            known += f'\t\t{{"{example.name}", {call}, {_quoted(example.output)}, {str(example.unordered).lower()}}},\n'
+    start = "testing.Main(func(_, _ string) (bool, error) { return true, nil }, tests, nil, examples)"
     more = ""
     if mains:
-        start = f"tests0.{tested[0].test_main}(testing.MainStart(testdeps.TestDeps{{}}, tests, nil, nil, nil))"
+        start = f"tests0.{tested[0].test_main}(testing.MainStart(testdeps.TestDeps{{}}, tests, nil, nil, examples))"
         more = '\t"testing/internal/testdeps"\n'
     more += "".join(f'\ttests{number} "{package.path}"\n' for number, package in enumerate(tested))
-    fill = {"IMPORTS": _IMPORTS + more, "START": start, "ROWS": "".join(rows)}
-    return _built(files, packages, _TESTS, fill, len(calls), secret)
+    fill = {"IMPORTS": _IMPORTS + more, "START": start, "ROWS": "".join(rows), "EXAMPLES": known}
+    return _built(files, packages, _TESTS, fill, total, secret)
+
+
+def _quoted(text: str) -> str:
+    """A string literal of Go."""
+    plain = (chr(b) if 32 <= b < 127 and b not in b'"\\' else f"\\x{b:02x}" for b in text.encode())
+    return f'"{"".join(plain)}"'
 
 
 def _main_driven(program: Program, secret: Secret) -> Driven:
@@ -285,28 +339,42 @@ BODY}
 _TESTS = """	var passed [TOTAL]bool
 	var ended int32
 	home, _ := os.Getwd()
+	end := func() {
+		if atomic.AddInt32(&ended, 1) == TOTAL {
+			count := 0
+			for _, good := range passed {
+				if good {
+					count++
+				}
+			}
+			answer(count)
+		}
+	}
+	ends := func(number int, folder string, example func()) func() {
+		return func() {
+			os.Chdir(home + "/" + folder)
+			example()
+			passed[number] = true
+			end()
+		}
+	}
 	run := func(number int, folder string, test func(*testing.T)) func(*testing.T) {
 		return func(t *testing.T) {
 			returned := false
 			t.Cleanup(func() { // the last of the test: its own clean-ups and subtests came before
 				passed[number] = !t.Failed() && (returned || t.Skipped() && !testing.Short())
-				if atomic.AddInt32(&ended, 1) == TOTAL {
-					count := 0
-					for _, good := range passed {
-						if good {
-							count++
-						}
-					}
-					answer(count)
-				}
+				end()
 			})
 			os.Chdir(home + "/" + folder)
 			test(t)
 			returned = true
 		}
 	}
+	_, _ = run, ends
 	tests := []testing.InternalTest{
 ROWS	}
+	examples := []testing.InternalExample{
+EXAMPLES	}
 	os.Args = []string{"program"}
 	testing.Init()
 	for _, f := range [][2]string{

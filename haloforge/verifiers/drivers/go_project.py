@@ -18,6 +18,7 @@ from haloforge.verifiers.drivers.go import (
     Package,
     check_tests,
     driven,
+    examples,
     guard,
     hidden,
     imports,
@@ -58,7 +59,7 @@ def drive(program: Program, arguments: Sequence[str], secret: Secret) -> Driven:
         covered = any(_covers(pattern, folder) for pattern in patterns)
         chosen = [name for name in names if covered or not name.endswith("_test.go")]
         packages += _of_folder(posixpath.join(module, folder).rstrip("/"), folder, chosen, theirs, files, flags, secret)
-    if not any(package.tests for package in packages):
+    if not any(package.tests or package.examples for package in packages):
         raise NotDriven(f"no package that {program.cmd!r} names has a function Test… (t *testing.T)")
     ordered = _ordered(packages, files, theirs)
     return driven(files, ordered, secret, [test for package in ordered for test in package.tests])
@@ -110,15 +111,16 @@ def _of_folder(
     called = [tuple(test for name in part for test in test_names(theirs[name])) for part in (inside, beside)]
     texts = ["\n".join(theirs[name] for name in part) for part in (inside, beside)]
     mains = [check_tests(text) for text in texts]
+    shown = [tuple(example for name in part for example in examples(theirs[name])) for part in (inside, beside)]
     if inside and answer:
-        names_taken = hidden(texts[0], "\n".join(files[name] for name in answer), secret)
-        files |= {name: renamed(files[name], names_taken) for name in inside}
+        taken = hidden(texts[0], "\n".join(files[name] for name in answer), secret)
+        files |= {name: renamed(files[name], taken) for name in inside}
         ours = posixpath.join(folder, f"{secret.name}_test.go")
-        files[ours] = guard(own, words(masked(texts[0], "go")), names_taken, secret)
+        files[ours] = guard(own, words(masked(texts[0], "go")), taken, secret)
         inside = [*inside, ours]
-    where = folder or "."
-    found = [Package(path, (*code, *inside), called[0], mains[0], where, flags)] if code or inside else []
-    return found + ([Package(f"{path}_test", (*beside,), called[1], mains[1], where, flags)] if beside else [])
+    common = {"folder": folder or ".", "flags": flags}
+    found = [Package(path, (*code, *inside), called[0], mains[0], shown[0], **common)] if code or inside else []
+    return found + ([Package(f"{path}_test", (*beside,), called[1], mains[1], shown[1], **common)] if beside else [])
 
 
 def _check(name: str, text: str) -> None:

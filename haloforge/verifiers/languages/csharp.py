@@ -15,7 +15,7 @@ from haloforge.verifiers.languages import Build, Language, Unit
 from haloforge.verifiers.toolchain import has_tool, tool_path
 
 _MAIN = re.compile(r"\bstatic\b[^;{}()=]*\bMain\s*\(")
-_DECLARATION = re.compile(r"(?:global\s+)?using\b(?!\s*(?:var\b|\())|namespace\b|extern\b|\[|(?:\w+\s+)*delegate\b")
+_DECLARATION = re.compile(r"(?:global\s+)?using\b(?!\s*(?:var\b|\())|namespace\b|extern\b|\[|(?:\w+\s+)*(?:delegate|record)\b")
 _NUMBERED = re.compile(r"\d+")
 # The runtime's second view of its own code needs a call that boxes refuse; the heap's reservation would pass the limit
 # of address space.

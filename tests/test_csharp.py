@@ -36,8 +36,9 @@ def cased(dotnet, body, before="", **fields):
     return dotnet.verify(f"using System;\n{before}\nclass P {{ static void Main() {{ {body} }} }}\n", task)
 
 
-def judged(dotnet, code, tests=TESTS):
-    return dotnet.verify(code, Prompt("p", "text", language="csharp", tests=tests, tests_kind="append_main"), as_it_stands=True)
+def judged(dotnet, code, tests=TESTS, **how):
+    task = Prompt("p", "", language="csharp", tests=tests, tests_kind="append_main")
+    return dotnet.verify(code, task, **{"as_it_stands": True, **how})
 
 
 def inside(member, before="", usings=USINGS):
@@ -87,7 +88,12 @@ def test_tests_behind_the_answer_are_called(dotnet):
     assert judged(dotnet, inside(WRONG)).status == "tests_failed"
     assert judged(dotnet, inside("")).status == "compile_error"
     assert judged(dotnet, inside("public static int Add(int a, int b) { for (;;) {} }")).status == "timeout"
-    assert get_verifier("auto").verify(inside(RIGHT) + "}", Prompt("p", "", "csharp", tests=TESTS, tests_kind="append_main")).status == "passed"
+    assert (
+        get_verifier("auto")
+        .verify(inside(RIGHT) + "}", Prompt("p", "", "csharp", tests=TESTS, tests_kind="append_main"))
+        .status
+        == "passed"
+    )
 
 
 OWN_CLASS = "class Tests {{ {head} {{ {body} }} }}\n"
@@ -99,14 +105,15 @@ OWN_CLASS = "class Tests {{ {head} {{ {body} }} }}\n"
         ("static int Main()", "return Problem.Add(1, 2) == 3 ? 0 : 1;", True),
         ("static int Main()", "return Problem.Add(1, 2) == 3 ? 1 : 0;", False),
         ("public static async System.Threading.Tasks.Task Main()", "await System.Threading.Tasks.Task.Delay(1);", True),
-        ("static async System.Threading.Tasks.Task<int> Main()", "await System.Threading.Tasks.Task.Yield(); return 2;", False),
-        ("static async System.Threading.Tasks.Task Main()", "await System.Threading.Tasks.Task.Yield(); throw new System.Exception();", False),
-        ("static void Main(string[] a)", "System.Diagnostics.Debug.Assert(Problem.Add(1, 2) == 3, \"sum\"); Debug.Assert(a.Length == 0);", True),
+        ("static async Task<int> Main()", "await Task.Yield(); return 2;", False),
+        ("static async Task Main()", "await Task.Yield(); throw new System.Exception();", False),
+        ("static void Main(string[] a)", "System.Diagnostics.Debug.Assert(Problem.Add(1, 2) == 3, \"sum\");", True),
+        ("static void Main(string[] a)", "Debug.Assert(a.Length == 0); Debug.Assert(Problem.Add(1, 2) == 4);", False),
         ("static void Main()", "Trace.Assert(Problem.Add(1, 2) == 4);", False),
     ],
 )  # fmt: skip
 def test_a_main_of_any_kind_is_called(dotnet, head, body, passed):
-    code = f"using System.Diagnostics;\nclass Problem {{ {RIGHT} }}\n"
+    code = f"using System.Diagnostics;\nusing System.Threading.Tasks;\nclass Problem {{ {RIGHT} }}\n"
     result = judged(dotnet, code, OWN_CLASS.format(head=head, body=body))
     assert result.status == ("passed" if passed else "tests_failed"), result
 
@@ -116,28 +123,72 @@ def test_tests_without_a_main_are_unknown(dotnet):
     assert (result.status, "called Main" in result.details) == ("unknown", True)
 
 
+_FORGERIES = """
+== exit in a static constructor
+static Problem() { Environment.Exit(0); }
+== exit when called
+public static int Add(int a, int b) { Environment.Exit(0); return 0; }
+== exit from a thread
+public static int Add(int a, int b) { new System.Threading.Thread(() => Environment.Exit(0)).Start(); for (;;) {} }
+== the process killed
+static Problem() { System.Diagnostics.Process.GetCurrentProcess().Kill(); }
+== own Main in the same class
+static int Main() { return 0; }
+== own exception that is none
+class System {
+    public class Exception : global::System.Exception {
+        public Exception(string s) { global::System.Environment.Exit(0); }
+    }
+}
+== own list
+public static int Add(int a, int b) { return a + b; }
+class List<T> {
+    public List(T[] a) {}
+    public bool SequenceEqual(List<T> o) { return true; }
+}
+== own Math
+public static int Add(int a, int b) { return a + b; }
+class Math { public static int Max(int a, int b) { return 1; } }
+== an attribute left over
+[System.Diagnostics.Conditional("NEVER")]
+== a condition left open
+#if NEVER
+== a comment left open
+static void Check(bool ok) {}
+public static void Main(string[] args) {}
+} /*
+== own Check
+static void Check(bool ok) {}
+== the input read and echoed
+static Problem() { Console.WriteLine(Console.In.ReadToEnd()); Environment.Exit(0); }
+== our source read
+static Problem() {
+    foreach (var f in System.IO.Directory.GetFiles(".", "*.cs")) Console.WriteLine(System.IO.File.ReadAllText(f));
+}
+== an exception caught above
+static Problem() { AppDomain.CurrentDomain.UnhandledException += (o, e) => Environment.Exit(0); }
+== output thrown away
+static Problem() { Console.SetOut(System.IO.TextWriter.Null); }
+"""
+_INITIALISER = """
+namespace System.Runtime.CompilerServices { class ModuleInitializerAttribute : Attribute {} }
+class M { [System.Runtime.CompilerServices.ModuleInitializer] internal static void I() { Environment.Exit(0); } }
+"""
+_SYSTEM = """
+namespace System {
+    class Console { public static System.IO.Stream OpenStandardInput() { Environment.Exit(0); return null; } }
+}
+"""
 FORGERIES = {
-    "exit in a static constructor": inside(WRONG + " static Problem() { Environment.Exit(0); }"),
-    "exit when called": inside("public static int Add(int a, int b) { Environment.Exit(0); return 0; }"),
-    "exit from a thread": inside("public static int Add(int a, int b) { new System.Threading.Thread(() => Environment.Exit(0)).Start(); for (;;) {} }"),
-    "the process killed": inside("public static int Add(int a, int b) { System.Diagnostics.Process.GetCurrentProcess().Kill(); return 0; }"),
+    **{
+        name: inside(code if "Add(" in code else f"{WRONG}\n{code}")
+        for name, _, code in (part.partition("\n") for part in _FORGERIES.split("\n== ")[1:])
+    },
     "own Main in another class": inside(WRONG, "class First { static int Main() { return 0; } }"),
-    "own Main in the same class": inside(WRONG + " static int Main() { return 0; }"),
-    "a module initialiser": inside(WRONG, "namespace System.Runtime.CompilerServices { class ModuleInitializerAttribute : Attribute {} }\nclass M { [System.Runtime.CompilerServices.ModuleInitializer] internal static void I() { Environment.Exit(0); } }"),
     "own Console": inside(WRONG, "class Console { public static void WriteLine(object o) {} }"),
-    "own namespace System": inside(WRONG, "namespace System { class Console { public static System.IO.Stream OpenStandardInput() { Environment.Exit(0); return null; } } }"),
-    "own exception that is none": inside(WRONG + " class System { public class Exception : global::System.Exception { public Exception(string s) { global::System.Environment.Exit(0); } } }"),
-    "own list": inside(WRONG.replace("return 0", "return a + b") + " class List<T> { public List(T[] a) {} public bool SequenceEqual(List<T> o) { return true; } }"),
-    "own Math": inside(RIGHT + " class Math { public static int Max(int a, int b) { return 1; } }"),
-    "an attribute left over": inside(WRONG + '\n    [System.Diagnostics.Conditional("NEVER")]'),
-    "a condition left open": inside(WRONG + "\n#if NEVER"),
-    "a comment left open": inside(WRONG + "\n    static void Check(bool ok) {}\n    public static void Main(string[] args) {}\n} /*"),
-    "own Check": inside(WRONG + " static void Check(bool ok) {}"),
-    "the input read and echoed": inside(WRONG + " static Problem() { Console.WriteLine(Console.In.ReadToEnd()); Environment.Exit(0); }"),
-    "our source read": inside(WRONG + ' static Problem() { foreach (var f in System.IO.Directory.GetFiles(".", "*.cs")) Console.WriteLine(System.IO.File.ReadAllText(f)); }'),
-    "an exception caught above": inside(WRONG + " static Problem() { AppDomain.CurrentDomain.UnhandledException += (o, e) => Environment.Exit(0); }"),
-    "output thrown away": inside(WRONG + " static Problem() { Console.SetOut(System.IO.TextWriter.Null); }"),
-}  # fmt: skip
+    "a module initialiser": inside(WRONG, _INITIALISER),
+    "own namespace System": inside(WRONG, _SYSTEM),
+}
 
 
 @pytest.mark.parametrize("name", FORGERIES)
@@ -148,7 +199,7 @@ def test_no_forgery_passes(dotnet, name):
 
 
 def test_an_answers_own_types_do_no_harm_where_the_tests_do_not_name_them(dotnet):
-    assert judged(dotnet, inside(RIGHT + " class Queue<T> {} class Tuple {}")).status == "passed"
+    assert judged(dotnet, inside(RIGHT + " class Queue<T> {} class Tuple {} class Console {}")).status == "passed"
 
 
 def test_errors_are_the_same_each_time(dotnet):
@@ -172,7 +223,10 @@ def test_the_sdk_is_called_as_it_lies(tmp_path, monkeypatch):
     monkeypatch.setattr(csharp, "tool_path", lambda tool: str(tmp_path / tool))
     build = csharp.build_by_sdk(Unit("main.cs", {"main.cs": "", "h.cs": "", "notes": ""}, entry="h"))
     (argv,) = build.commands
-    assert argv[4:6] == (str(tmp_path / "dotnet"), str(tmp_path / "sdk" / "10.0.100" / "Roslyn" / "bincore" / "csc.dll"))
+    assert argv[4:6] == (
+        str(tmp_path / "dotnet"),
+        str(tmp_path / "sdk" / "10.0.100" / "Roslyn" / "bincore" / "csc.dll"),
+    )
     assert argv[-4:] == ("-target:exe", "-main:h", "h.cs", "main.cs")
     assert "10.0.0" in build.files["references.rsp"]
     config = json.loads(build.files["program.runtimeconfig.json"])["runtimeOptions"]
@@ -187,5 +241,7 @@ def test_the_sdk_is_called_as_it_lies(tmp_path, monkeypatch):
 def test_statements_outside_of_classes_are_a_program():
     assert csharp.has_main("using System;\nConsole.WriteLine(5);\n")
     assert csharp.has_main("class P { public static async System.Threading.Tasks.Task<int> Main(string[] args) { } }")
-    assert not csharp.has_main("using System;\n[assembly: A]\nnamespace N { public class P { void Main() {} } }\n// static Main()\n")
+    assert not csharp.has_main(
+        "using System;\n[assembly: A]\nnamespace N { public class P { void Main() {} } }\n// static Main()\n"
+    )
     assert not csharp.has_main("public delegate int F(int x);\npublic record R(int X);\nenum E { A }\n")

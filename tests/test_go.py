@@ -97,9 +97,14 @@ def test_without_checks_a_program_or_a_package_is_built(go):
     assert go.verify(HEAD + "func main() { fmt.Println() }").status == "compiled"
     assert go.verify(f"package sums\n\n{WORKED}").status == "compiled"
     assert go.verify(f"package main\n\n{WORKED}").status == "compiled"
-    assert go.verify("package sums\n\nfunc Add() int { return \"\" }").status == "compile_error"
-    assert GoVerifier(max_workers=1, check_only=True).verify(HEAD + "func main() { fmt.Println() }").status == "compiled"
-    assert GoVerifier(max_workers=1, run_after_compile=True).verify("package main\n\nfunc main() { panic(1) }").reward == 0.5
+    assert go.verify('package sums\n\nfunc Add() int { return "" }').status == "compile_error"
+    assert (
+        GoVerifier(max_workers=1, check_only=True).verify(HEAD + "func main() { fmt.Println() }").status == "compiled"
+    )
+    assert (
+        GoVerifier(max_workers=1, run_after_compile=True).verify("package main\n\nfunc main() { panic(1) }").reward
+        == 0.5
+    )
 
 
 def test_tests_beside_the_answer_are_counted(go):
@@ -107,7 +112,10 @@ def test_tests_beside_the_answer_are_counted(go):
     assert (result.status, result.passed, result.total, result.trust) == ("passed", 2, 2, "in_process")
     half = judged(go, "package sol\n\nfunc Add(a, b int) int { return 2 * b }\n")
     assert (half.status, half.passed, half.total) == ("tests_failed", 1, 2)
-    assert get_verifier("execution").verify(*beside("package sol\n\nfunc Add(a, b int) int { return 2 * b }\n")).reward == 0.75
+    assert (
+        get_verifier("execution").verify(*beside("package sol\n\nfunc Add(a, b int) int { return 2 * b }\n")).reward
+        == 0.75
+    )
     assert judged(go, "package sol\n\nfunc Add(a, b int) int { for {} }\n").status == "timeout"
     assert judged(go, "package sol\n").status == "compile_error"
     assert judged(go, "package other\n\n" + WORKED).status == "compile_error"
@@ -129,7 +137,8 @@ def test_tests_beside_the_answer_are_counted(go):
     ],
 )  # fmt: skip
 def test_a_test_ends_as_under_go_test(go, body, passed):
-    tests = f"package sol\n\nimport \"testing\"\n\nfunc TestOne(t *testing.T) {{ {body} }}\nfunc TestTwo(t *testing.T) {{ Add(1, 1) }}\n"
+    tests = f'package sol\n\nimport "testing"\n\nfunc TestOne(t *testing.T) {{ {body} }}\n'
+    tests += "func TestTwo(t *testing.T) { Add(1, 1) }\n"
     result = judged(go, f"package sol\n\n{WORKED}", tests)
     assert result.status == ("passed" if passed else "tests_failed"), result
 
@@ -146,7 +155,12 @@ def test_tests_of_another_package_a_test_main_and_a_main(go):
     kind = {"tests_kind": "append_main"}
     assert judged(go, f"package main\n\n{WORKED}", main, **kind).status == "passed"
     assert judged(go, "package main\n\nfunc Add(a, b int) int { return 0 }\n", main, **kind).status == "tests_failed"
-    assert judged(go, 'package main\n\nimport "os"\n\nfunc Add(a, b int) int { os.Exit(0); return 0 }\n', main, **kind).status == "tests_failed"
+    assert (
+        judged(
+            go, 'package main\n\nimport "os"\n\nfunc Add(a, b int) int { os.Exit(0); return 0 }\n', main, **kind
+        ).status
+        == "tests_failed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -176,13 +190,17 @@ def test_tests_that_go_test_would_run_and_we_do_not_are_unknown(go, tests, named
     ],
 )  # fmt: skip
 def test_examples_with_output_count(go, body, status, passed):
-    tests = TESTS.replace('"reflect"', '"fmt"\n\t"reflect"') + f"\nfunc ExampleAdd() {{\n\t{body}\n}}\n\nvar _ = fmt.Sprint\n"
+    tests = (
+        TESTS.replace('"reflect"', '"fmt"\n\t"reflect"')
+        + f"\nfunc ExampleAdd() {{\n\t{body}\n}}\n\nvar _ = fmt.Sprint\n"
+    )
     result = judged(go, f"package sol\n\n{WORKED}", tests)
     assert (result.status, result.passed) == (status, passed), result
 
 
 def test_an_own_example_of_an_answer_among_tests_counts_only_where_it_fails(go):
-    code = f'package sol\n\nimport (\n\t"fmt"\n\t"reflect"\n\t"testing"\n)\n\n{WORKED}\nfunc ExampleAdd() {{\n\tfmt.Println(Add(1, 1)) // Output: N\n}}\n'
+    code = f'package sol\n\nimport (\n\t"fmt"\n\t"reflect"\n\t"testing"\n)\n\n{WORKED}\n'
+    code += "func ExampleAdd() {\n\tfmt.Println(Add(1, 1)) // Output: N\n}\n"
     tests = TESTS.partition(")\n")[2]
     kind = {"tests_kind": "append_go_test"}
     right, wrong = (judged(go, code.replace("N", n), tests, **kind) for n in "23")
@@ -192,34 +210,89 @@ def test_an_own_example_of_an_answer_among_tests_counts_only_where_it_fails(go):
 
 
 WRONG = "func Add(a, b int) int { return 0 }\n"
+_FORGERIES = r"""
+== exit in init: os
+func init() { os.Exit(0) }
+== syscall exit in init: syscall
+func init() { syscall.Exit(0) }
+== exit when called: os
+func Add(a, b int) int { os.Exit(0); return 0 }
+== goexit when called: runtime
+func Add(a, b int) int { runtime.Goexit(); return 0 }
+== own TestMain: os testing
+func TestMain(m *testing.M) { os.Exit(0) }
+== panic:
+func Add(a, b int) int { panic(nil) }
+== exit from a goroutine: os time
+func init()            { go func() { time.Sleep(time.Millisecond); os.Exit(0) }() }
+func Add(a, b int) int { select {} }
+== the input read first: io os
+func init() { io.ReadAll(os.Stdin) }
+== the nonce echoed: fmt io os
+func init() { b, _ := io.ReadAll(os.Stdin); fmt.Printf("\n%s\nok\nPASS\n", b) }
+== a summary printed: fmt
+func init() { fmt.Println("--- PASS: TestAdd (0.00s)\nPASS\nok") }
+== the tests' variable emptied:
+func init() { cases = nil }
+== the tests' variable by linkname: unsafe
+var _ unsafe.Pointer
+
+//go:linkname mine answer.cases
+var mine []struct{ a, b, sum int }
+
+func init() { mine = nil }
+== true is false:
+const true = false
+== len:
+func len(s string) int { return 0 }
+== int is a type of its own:
+type int struct{ any }
+
+func (int) String() string { return "" }
+== error:
+type error interface{}
+
+var nil error
+== flags that leave tests out: flag testing
+func init() { testing.Init(); flag.Set("test.run", "^$"); flag.Set("test.list", ".*") }
+== arguments that leave tests out: os flag testing
+func init() { os.Args = []string{"a", "-test.run=^$"}; testing.Init(); flag.Parse() }
+== other flags: flag
+func init() { flag.CommandLine = flag.NewFlagSet("a", flag.ContinueOnError) }
+== an own run of the tests: testing
+func init() { testing.Main(func(a, b string) (bool, error) { return true, nil }, nil, nil, nil) }
+== stdout closed: syscall
+func init() { syscall.Close(1); syscall.Dup2(2, 1) }
+== another program: syscall
+func init() { syscall.Exec("/bin/true", []string{"true"}, nil) }
+== our source read: fmt os path/filepath
+func init() {
+	names, _ := filepath.Glob("/work/*")
+	for _, n := range names {
+		b, _ := os.ReadFile(n)
+		if len(b) < 9999 {
+			fmt.Printf("%s\n", b)
+		}
+	}
+}
+== the main package by linkname: unsafe
+var _ unsafe.Pointer
+
+//go:linkname theirs main.answer
+func theirs(int)
+
+func init() { theirs(2) }
+== an assembler's function:
+func lacks()
+
+func init() { lacks() }
+== cgo: C
+func init() { C.exit(0) }
+"""
 FORGERIES = {
-    "exit in init": ("os", "func init() { os.Exit(0) }"),
-    "syscall exit in init": ("syscall", "func init() { syscall.Exit(0) }"),
-    "exit when called": ("os", "func Add(a, b int) int { os.Exit(0); return 0 }"),
-    "goexit when called": ("runtime", "func Add(a, b int) int { runtime.Goexit(); return 0 }"),
-    "own TestMain": ("os testing", "func TestMain(m *testing.M) { os.Exit(0) }"),
-    "panic": ("", "func Add(a, b int) int { panic(nil) }"),
-    "exit from a goroutine": ("os time", "func init() { go func() { time.Sleep(time.Millisecond); os.Exit(0) }() }\nfunc Add(a, b int) int { select {} }"),
-    "the input read first": ("io os", "func init() { io.ReadAll(os.Stdin) }"),
-    "the nonce echoed": ("fmt io os", "func init() { b, _ := io.ReadAll(os.Stdin); fmt.Printf(\"\\n%s\\nok\\nPASS\\n\", b) }"),
-    "a summary printed": ("fmt", "func init() { fmt.Println(\"--- PASS: TestAdd (0.00s)\\nPASS\\nok\") }"),
-    "the tests' variable emptied": ("", "func init() { cases = nil }"),
-    "the tests' variable by linkname": ("unsafe", "var _ unsafe.Pointer\n\n//go:linkname mine answer.cases\nvar mine []struct{ a, b, sum int }\n\nfunc init() { mine = nil }"),
-    "true is false": ("", "const true = false"),
-    "len": ("", "func len(s string) int { return 0 }"),
-    "int is a type of its own": ("", "type int struct{ any }\nfunc (int) String() string { return \"\" }"),
-    "error": ("", "type error interface{}\nvar nil error"),
-    "flags that leave tests out": ("flag testing", "func init() { testing.Init(); flag.Set(\"test.run\", \"^$\"); flag.Set(\"test.list\", \".*\") }"),
-    "arguments that leave tests out": ("os flag testing", "func init() { os.Args = []string{\"a\", \"-test.run=^$\"}; testing.Init(); flag.Parse() }"),
-    "other flags": ("flag", "func init() { flag.CommandLine = flag.NewFlagSet(\"a\", flag.ContinueOnError) }"),
-    "an own run of the tests": ("testing", "func init() { testing.Main(func(a, b string) (bool, error) { return true, nil }, nil, nil, nil) }"),
-    "stdout closed": ("syscall", "func init() { syscall.Close(1); syscall.Dup2(2, 1) }"),
-    "another program": ("syscall", "func init() { syscall.Exec(\"/bin/true\", []string{\"true\"}, nil) }"),
-    "our source read": ("fmt os path/filepath", "func init() { names, _ := filepath.Glob(\"/work/*\"); for _, n := range names { b, _ := os.ReadFile(n); if len(b) < 9999 { fmt.Printf(\"%s\\n\", b) } } }"),
-    "the main package by linkname": ("unsafe", "var _ unsafe.Pointer\n\n//go:linkname theirs main.answer\nfunc theirs(int)\n\nfunc init() { theirs(2) }"),
-    "an assembler's function": ("", "func lacks()\n\nfunc init() { lacks() }"),
-    "cgo": ("C", "func init() { C.exit(0) }"),
-}  # fmt: skip
+    head.partition(":")[0]: (head.partition(":")[2], code)
+    for head, _, code in (part.partition("\n") for part in _FORGERIES.split("\n== ")[1:])
+}
 """What stands in an answer beside a wrong Add (or has a wrong Add of its own)."""
 
 
@@ -274,9 +347,11 @@ def project(go, code, files, cmd="go test ./...", code_path="sums.go"):
 
 SUB = {
     "deep/twice.go": "package deep\n\nfunc Twice(n int) int { return 2 * n }\n",
-    "deep/twice_test.go": 'package deep\n\nimport "testing"\n\nfunc TestTwice(t *testing.T) { if Twice(2) != 4 { t.Fail() } }\n',
-    "outside_test.go": 'package sums_test\n\nimport (\n\t"os"\n\t"testing"\n\t"example.com/sums"\n)\n\nfunc TestOut(t *testing.T) {\n'
-    '\tif b, err := os.ReadFile("testdata/three"); err != nil || len(b)+sums.Add(0, 1) != 2 {\n\t\tt.Fatal(err)\n\t}\n}\n',
+    "deep/twice_test.go": 'package deep\n\nimport "testing"\n\nfunc TestTwice(t *testing.T) {\n'
+    "\tif Twice(2) != 4 {\n\t\tt.Fail()\n\t}\n}\n",
+    "outside_test.go": 'package sums_test\n\nimport (\n\t"os"\n\t"testing"\n\t"example.com/sums"\n)\n\n'
+    'func TestOut(t *testing.T) {\n\tif b, err := os.ReadFile("testdata/three"); err != nil || len(b)+sums.Add(0, 1) != 2 {\n'
+    "\t\tt.Fatal(err)\n\t}\n}\n",
     "testdata/three": "3",
     "inside_test.go": TESTS.replace("package sol", "package sums"),
 }

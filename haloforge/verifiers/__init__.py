@@ -102,7 +102,7 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
 
 
 __all__ = [
-    "VERIFIERS", "ChainedVerifier", "ClangVerifier", "DotNetVerifier", "ExecutionVerifier", "GCCVerifier", "GoVerifier", "MultiLanguageVerifier",
-    "RewardLevel", "SubprocessVerifier", "Verifier", "VerifyResult", "check_ready", "get_verifier", "languages_of",
-    "verdict",
+    "VERIFIERS", "ChainedVerifier", "ClangVerifier", "DotNetVerifier", "ExecutionVerifier", "GCCVerifier", "GoVerifier",
+    "MultiLanguageVerifier", "RewardLevel", "SubprocessVerifier", "Verifier", "VerifyResult", "check_ready",
+    "get_verifier", "languages_of", "verdict",
 ]  # fmt: skip

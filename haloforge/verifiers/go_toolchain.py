@@ -116,7 +116,7 @@ def built_archives(go: str, folder: Path, packages: tuple[str, ...] = ("std",)) 
 
 
 def _asked(go: str, *words: str, cache: str = "") -> str:
-    """What `go` prints: the toolchain that is installed, with nothing that a user's settings or folders could change."""
+    """What `go` prints: of the toolchain that is installed, whatever the settings and folders of the user."""
     environment = {
         "PATH": os.environ.get("PATH", os.defpath), "GOENV": "off", "GOFLAGS": "-trimpath" if cache else "",
         "GO111MODULE": "off", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOPROXY": "off",

@@ -14,14 +14,17 @@ from haloforge.source.lexing import depth, masked
 from haloforge.verifiers.drivers import NONCE_BYTES, Driven, NotDriven, Secret
 
 _MAIN = re.compile(r"\bstatic\b[^;{}()=]*?\b(Main)\s*\(")
-_ASSERT = re.compile(r"(?<![\w.])(?:(?:global\s*::\s*)?System\s*\.\s*Diagnostics\s*\.\s*)?(?:Debug|Trace)\s*\.\s*Assert\b")
+_ASSERT = re.compile(
+    r"(?<![\w.])(?:(?:global\s*::\s*)?System\s*\.\s*Diagnostics\s*\.\s*)?(?:Debug|Trace)\s*\.\s*Assert\b"
+)
 _TYPES = {
-    **{name: name for name in "Array BitConverter Console Convert Enumerable Environment Exception Math".split()},
-    **{name: name for name in "Object String StringBuilder BigInteger Int32 Int64 Double Boolean Char".split()},
-    **{name: f"{name}<>" for name in "List HashSet Queue Stack LinkedList SortedSet IEnumerable IList".split()},
-    **{name: f"{name}<,>" for name in "Dictionary SortedDictionary KeyValuePair Tuple".split()},
-}  # fmt: skip
-"""Types of the framework that tests name without saying where they are from → what stands for them in a typeof."""
+    **{rf"{name}\s*\.": name for name in ("Array", "Convert", "Enumerable", "Environment", "Math", "String", "Tuple")},
+    r"new\s+Exception\s*\(": "Exception",
+    r"BigInteger\b": "BigInteger",
+    r"List\s*<": "List<>",
+    **{rf"{name}\s*<[^<>,]+,[^,]+>": f"{name}<,>" for name in ("Dictionary", "KeyValuePair", "Tuple")},
+}
+"""How tests name types of the framework, of those that no task asks for → what stands for them in a typeof."""
 _PLACED = re.compile(r"(?<![\w.])System(?:\s*\.\s*[A-Z]\w*)+")
 
 
@@ -55,16 +58,11 @@ def drive(program: Program, secret: Secret) -> Driven:
 
 
 def _member(mask: str, secret: Secret, in_class: bool) -> str:
-    named = [of for name, of in _TYPES.items() if re.search(rf"(?<![\w.]){name}\b{_after(of)}", mask)]
+    named = [of for pattern, of in _TYPES.items() if re.search(rf"(?<![\w.]){pattern}", mask)]
     placed = {re.sub(r"\s", "", found[0]) for found in _PLACED.finditer(mask)}
-    named += sorted(name for name in placed if name in _KNOWN)
-    types = ", ".join(f"typeof({name})" for name in named)
+    types = ", ".join(f"typeof({name})" for name in [*named, *sorted(placed & _KNOWN)])
     method = f"static object[] {secret.name}types() {{ return new object[] {{ {types} }}; }}"
     return method if in_class else f"static class {secret.name}between {{ internal {method} }}"
-
-
-def _after(of: str) -> str:
-    return {0: r"(?!\s*<)", 1: r"\s*<(?![^<>]*,)", 2: r"\s*<[^<>,]*,[^<>,]*>"}[of.count("<") + of.count(",")]
 
 
 _KNOWN = {"System.Exception", "System.Console", "System.Math", "System.Environment", "System.InvalidOperationException"}

@@ -47,7 +47,9 @@ def drive(program: Program, arguments: Sequence[str], secret: Secret) -> Driven:
     """
     patterns = [word for word in arguments if not _NO_EFFECT.match(word)] or ["."]
     if unknown := [word for word in patterns if not re.match(r"\.(?:/|$)", word)]:
-        raise NotDriven(f"cmd {program.cmd!r} has {unknown[0]!r}; known are packages such as ./... and flags such as -v")
+        raise NotDriven(
+            f"cmd {program.cmd!r} has {unknown[0]!r}; known are packages such as ./... and flags such as -v"
+        )
     theirs = {name: text for name, text in program.files.items() if name != program.code_path}
     module, flags = _module(theirs)
     folders: dict[str, list[str]] = {}
@@ -118,9 +120,12 @@ def _of_folder(
         ours = posixpath.join(folder, f"{secret.name}_test.go")
         files[ours] = guard(own, words(masked(texts[0], "go")), taken, secret)
         inside = [*inside, ours]
-    common = {"folder": folder or ".", "flags": flags}
-    found = [Package(path, (*code, *inside), called[0], mains[0], shown[0], **common)] if code or inside else []
-    return found + ([Package(f"{path}_test", (*beside,), called[1], mains[1], shown[1], **common)] if beside else [])
+    where = folder or "."
+    found = [
+        Package(path, (*code, *inside), called[0], mains[0], shown[0], (), where, flags),
+        Package(f"{path}_test", (*beside,), called[1], mains[1], shown[1], (), where, flags),
+    ]
+    return [package for package in found if package.files]
 
 
 def _check(name: str, text: str) -> None:

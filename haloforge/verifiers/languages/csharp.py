@@ -15,7 +15,9 @@ from haloforge.verifiers.languages import Build, Language, Unit
 from haloforge.verifiers.toolchain import has_tool, tool_path
 
 _MAIN = re.compile(r"\bstatic\b[^;{}()=]*\bMain\s*\(")
-_DECLARATION = re.compile(r"(?:global\s+)?using\b(?!\s*(?:var\b|\())|namespace\b|extern\b|\[|(?:\w+\s+)*(?:delegate|record)\b")
+_DECLARATION = re.compile(
+    r"(?:global\s+)?using\b(?!\s*(?:var\b|\())|namespace\b|extern\b|\[|(?:\w+\s+)*(?:delegate|record)\b"
+)
 _NUMBERED = re.compile(r"\d+")
 # The runtime's second view of its own code needs a call that boxes refuse; the heap's reservation would pass the limit
 # of address space.
@@ -69,7 +71,9 @@ def _sdk(dotnet: str) -> tuple[str, str, str]:
 def _newest(root: Path, pattern: str) -> Path:
     found = sorted(root.glob(pattern), key=lambda path: [int(n) for n in _NUMBERED.findall(str(path))])
     if not found:
-        raise MissingTool(f"the verifier needs the .NET SDK, and {root} has no {pattern}; install the SDK, not a runtime")
+        raise MissingTool(
+            f"the verifier needs the .NET SDK, and {root} has no {pattern}; install the SDK, not a runtime"
+        )
     return found[-1]
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from haloforge.source.lexing import masked
 from haloforge.source.assemble import Program
+from haloforge.source.lexing import masked
 from haloforge.verifiers.drivers import Driven, Secret, projects
 from haloforge.verifiers.drivers import go as driver
 from haloforge.verifiers.go_toolchain import toolchain

@@ -310,21 +310,44 @@ def test_no_forgery_passes(go, name):
     assert result.status in ("tests_failed", "compile_error", "timeout", "violation"), result
 
 
-SWALLOWED = {
-    "comment": "func TestAdd(t *testing.T) {}\nfunc TestSame(t *testing.T) {}\nvar _ testing.T\n/*",
-    "string": "func TestAdd(t *testing.T) {}\nfunc TestSame(t *testing.T) {}\nvar text = `",
-}
-
-
-@pytest.mark.parametrize("how", SWALLOWED)
-def test_an_answer_cannot_swallow_the_tests_behind_it(go, how):
-    end = {"comment": "*/\n", "string": "`\n"}[how]
-    tests = "// `all` /* of */ them\n" + TESTS.partition(")\n")[2].replace('"ab"', "`ab`") + "// " + end
-    code = f'package sol\n\nimport (\n\t"testing"\n\t"reflect"\n)\n\nvar _ = reflect.DeepEqual\n{WRONG}{SWALLOWED[how]}'
-    result = judged(go, code, tests, tests_kind="append_go_test")
+@pytest.mark.parametrize(("end", "last"), [("/*", "/* of the tests */"), ("var _ = `", "// of the `tests`"[:-1])])
+def test_an_answer_cannot_swallow_the_tests_behind_it(go, end, last):
+    imports = 'package sol\n\nimport (\n\t"testing"\n\t"reflect"\n)\n\nvar _ = reflect.DeepEqual\n'
+    tests = TESTS.partition(")\n")[2] + last + "\n"
+    own = "func TestAdd(t *testing.T) {}\nfunc TestSame(t *testing.T) {}\n"
+    result = judged(go, f"{imports}{WRONG}{own}{end}", tests, tests_kind="append_go_test")
     assert result.status in ("tests_failed", "compile_error"), result
-    good = f'package sol\n\nimport (\n\t"testing"\n\t"reflect"\n)\n\n{WORKED}'
-    assert judged(go, good, tests, tests_kind="append_go_test").status == "passed"
+    assert judged(go, f"{imports}{WORKED}", tests, tests_kind="append_go_test").status == "passed"
+
+
+@pytest.mark.parametrize(
+    ("test", "forged"),
+    [
+        ("for _, c := range cases { if Is(c) { t.Fail() } }", "func init() { cases = nil }"),
+        ("for _, c := range cases { if Is(c) { t.Fail() } }", "func init() { all := &cases; *all = (*all)[:0] }"),
+        (
+            "for _, c := range cases { if Is(c) { t.Fail() } }",
+            'import _ "unsafe"\n\n//go:linkname mine answer.cases\nvar mine []int\n\nfunc init() { mine = nil }',
+        ),
+        ("if Is(1) == true { t.Fail() }", "const true = false"),
+        ("if Is(1) != false { t.Fail() }", "const false = 0 == 0"),
+        ("if Is(1) { panic(1) }", "func panic(n int) {}"),
+        ("if len([]bool{Is(1)}) != 0 { t.Fail() }", "func len(of []bool) int { return 0 }"),
+        (
+            "var err error; if Is(1) { err = os.ErrClosed }; if err != nil { t.Fail() }",
+            'import "os"\n\nvar nil error = os.ErrClosed',
+        ),
+    ],
+)
+def test_what_the_tests_stand_on_is_not_the_answers(go, test, forged):
+    """Is(n) must be false; the answer says true."""
+    imports = 'import (\n\t"os"\n\t"testing"\n)\n\nvar _ = os.Args\nvar cases = []int{1, 2}\n'
+    tests = f"package sol\n\n{imports}\nfunc TestIs(t *testing.T) {{ {test} }}\n"
+    code = f"package sol\n\n{forged}\n\nfunc Is(n int) bool {{ return 1 == 1 }}\n"
+    result = judged(go, code, tests)
+    assert result.status in ("tests_failed", "compile_error"), result
+    honest = "package sol\n\nfunc Is(n int) bool { return 1 == 2 }\n"
+    assert judged(go, honest, tests).status == ("tests_failed" if "len" in test else "passed")
 
 
 def test_names_that_the_tests_have_too_do_no_harm(go):
@@ -350,8 +373,8 @@ SUB = {
     "deep/twice_test.go": 'package deep\n\nimport "testing"\n\nfunc TestTwice(t *testing.T) {\n'
     "\tif Twice(2) != 4 {\n\t\tt.Fail()\n\t}\n}\n",
     "outside_test.go": 'package sums_test\n\nimport (\n\t"os"\n\t"testing"\n\t"example.com/sums"\n)\n\n'
-    'func TestOut(t *testing.T) {\n\tif b, err := os.ReadFile("testdata/three"); err != nil || len(b)+sums.Add(0, 1) != 2 {\n'
-    "\t\tt.Fatal(err)\n\t}\n}\n",
+    'func TestOut(t *testing.T) {\n\tb, err := os.ReadFile("testdata/three")\n'
+    "\tif err != nil || len(b)+sums.Add(0, 1) != 2 {\n\t\tt.Fatal(err)\n\t}\n}\n",
     "testdata/three": "3",
     "inside_test.go": TESTS.replace("package sol", "package sums"),
 }

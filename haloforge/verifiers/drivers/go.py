@@ -289,7 +289,8 @@ def _built(
     archives = {package.path: f"p{number}.a" for number, package in enumerate(packages)}
     commands = [go.compile(p.path, archives[p.path], p.files, flags=p.flags) for p in packages]
     commands += [go.compile("main", "main.a", [main], LINK_CONFIG), go.link("main.a")]
-    return Driven({**files, **go.configs(archives), main: text}, main, total, tuple(commands), (main, "main.a"))
+    gone = (main, "main.a", *archives.values(), *(name for name in files if name.endswith("_test.go")))
+    return Driven({**files, **go.configs(archives), main: text}, main, total, tuple(commands), gone)
 
 
 _IMPORTS = '\t"flag"\n\t"os"\n\t"sync/atomic"\n\t"syscall"\n\t"testing"\n'

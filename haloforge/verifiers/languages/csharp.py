@@ -87,6 +87,7 @@ def row(sdk: bool) -> Language:
         drive=driver.drive,
         kinds=("append_main",),
         least_memory_mb=512 if sdk else 128,
+        smallest="class Smallest { static void Main() { } }\n",
         processes=256,
     )
 

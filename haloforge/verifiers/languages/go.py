@@ -41,6 +41,7 @@ GO = {
         drive=drive,
         kinds=("go_test", "append_go_test", "append_main", "files"),
         least_memory_mb=512,
+        smallest="package main\n\nfunc main() {}\n",
         processes=256,
     )
 }

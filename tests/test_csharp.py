@@ -185,6 +185,10 @@ FORGERIES = {
         for name, _, code in (part.partition("\n") for part in _FORGERIES.split("\n== ")[1:])
     },
     "own Main in another class": inside(WRONG, "class First { static int Main() { return 0; } }"),
+    "own extension method": inside(
+        RIGHT.replace("a + b", "3"),
+        "static class E { public static bool SequenceEqual<T>(this List<T> a, List<T> b) { return true; } }",
+    ),
     "own Console": inside(WRONG, "class Console { public static void WriteLine(object o) {} }"),
     "a module initialiser": inside(WRONG, _INITIALISER),
     "own namespace System": inside(WRONG, _SYSTEM),
@@ -199,7 +203,16 @@ def test_no_forgery_passes(dotnet, name):
 
 
 def test_an_answers_own_types_do_no_harm_where_the_tests_do_not_name_them(dotnet):
-    assert judged(dotnet, inside(RIGHT + " class Queue<T> {} class Tuple {} class Console {}")).status == "passed"
+    assert (
+        judged(
+            dotnet,
+            inside(
+                RIGHT + " class Queue<T> {} class Tuple {} class Console {}",
+                "static class E { public static bool Count2<T>(this List<T> a) { return true; } }",
+            ),
+        ).status
+        == "passed"
+    )
 
 
 def test_errors_are_the_same_each_time(dotnet):

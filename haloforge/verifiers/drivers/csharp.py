@@ -1,8 +1,8 @@
 """C#: the tests' Main gets a name that nobody can know, and a Main of ours finds it by that name and calls it.
 
 Between the answer and the tests stands a member of ours, so that nothing that the answer leaves open or unapplied
-reaches the tests; it also says what the types are that the tests name, which must not be the answer's own. Not found
-out: an answer whose functions return a type of its own that compares as it likes.
+reaches the tests; it also says what types and extension methods the tests name, which must not be the answer's. Not
+found out: an answer whose functions return a type of its own that compares as it likes.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ _TYPES = {
     **{rf"{name}\s*<[^<>,]+,[^,]+>": f"{name}<,>" for name in ("Dictionary", "KeyValuePair", "Tuple")},
 }
 """How tests name types of the framework, of those that no task asks for → what stands for them in a typeof."""
+_EXTENSIONS = re.compile(
+    r"\.\s*((?:Sequence)?Equal|All|Any|Contains|Count|Distinct|Except|First|Intersect|Last|Max|Min|OrderBy|Select|Single|"
+    r"Skip|Sum|Take|ToArray|ToDictionary|ToHashSet|ToList|Where|Zip)\s*[<(]"
+)
+"""Calls of the framework's extension methods: one of the answer's own would be nearer."""
 _PLACED = re.compile(r"(?<![\w.])System(?:\s*\.\s*[A-Z]\w*)+")
 
 
@@ -60,7 +65,8 @@ def drive(program: Program, secret: Secret) -> Driven:
 def _member(mask: str, secret: Secret, in_class: bool) -> str:
     named = [of for pattern, of in _TYPES.items() if re.search(rf"(?<![\w.]){pattern}", mask)]
     placed = {re.sub(r"\s", "", found[0]) for found in _PLACED.finditer(mask)}
-    types = ", ".join(f"typeof({name})" for name in [*named, *sorted(placed & _KNOWN)])
+    extensions = [f'"{name}"' for name in sorted(set(_EXTENSIONS.findall(mask)))]
+    types = ", ".join([*(f"typeof({name})" for name in [*named, *sorted(placed & _KNOWN)]), *extensions])
     method = f"static object[] {secret.name}types() {{ return new object[] {{ {types} }}; }}"
     return method if in_class else f"static class {secret.name}between {{ internal {method} }}"
 
@@ -76,6 +82,16 @@ _DRIVER = """static class NAME
     internal static void Assert(bool good, string message)
     {
         if (!good) throw new global::System.Exception("assertion failed: " + message);
+    }
+
+    static bool Extends(string name)
+    {
+        foreach (var type in typeof(NAME).Assembly.GetTypes())
+            foreach (var method in type.GetMethods((global::System.Reflection.BindingFlags)58))
+                if (method.Name == name)
+                    foreach (var attribute in method.GetCustomAttributes(false))
+                        if (attribute.GetType().Name == "ExtensionAttribute") return true;
+        return false;
     }
 
     static int Main()
@@ -96,7 +112,8 @@ _DRIVER = """static class NAME
                 {
                     found++;
                     foreach (object named in (object[])method.Invoke(null, null))
-                        if (((global::System.Type)named).Assembly == own) return 1;
+                        if (named is string ? Extends((string)named) : ((global::System.Type)named).Assembly == own)
+                            return 1;
                 }
         foreach (var type in own.GetTypes())
             foreach (var method in type.GetMethods((global::System.Reflection.BindingFlags)58))

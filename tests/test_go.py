@@ -441,7 +441,7 @@ def test_a_go_that_does_not_work_is_our_fault(go, monkeypatch):
     toolchain.cache_clear()
     monkeypatch.setattr("haloforge.verifiers.go_toolchain.subprocess.run", refuse)
     with pytest.raises(MissingTool, match="cannot find GOROOT"):
-        toolchain()
+        go.prepare(["golang"])
     assert cased(go, "fmt.Println(5)").status == "infra_error"
     monkeypatch.undo()
     assert json.dumps(toolchain().release) >= "[1, 1"

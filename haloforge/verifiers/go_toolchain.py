@@ -110,7 +110,8 @@ def built_archives(go: str, folder: Path, packages: tuple[str, ...] = ("std",)) 
                     target = Path(aside, "archives", f"{name}.a")
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(path, target)
-                os.chmod(f"{aside}/archives", 0o755)
+                for made in [Path(aside, "archives"), *Path(aside, "archives").rglob("*")]:
+                    made.chmod(0o755 if made.is_dir() else 0o644)  # boxes have another user
                 os.rename(f"{aside}/archives", folder)
     return folder
 

@@ -191,6 +191,14 @@ class ProgramVerifier(Verifier):
                     f"verifier {self.name} needs test cases, and prompt {prompt.id!r} has none; give it tests"
                 )
 
+    def prepare(self, languages: Sequence[str] = ()) -> str:
+        level = super().prepare(languages)
+        for language in languages:
+            row = self.rows[extract.known_language(language) or language]
+            if row.ready:
+                row.ready()
+        return level
+
     def refusal(self, task: Prompt, language: Language) -> str:
         """What of the task's checks this verifier cannot run in that language; "" where it runs all."""
         if task.tests_kind not in ("stdio", "compile_only", *language.kinds):

@@ -61,6 +61,8 @@ class Language:
     """The tests_kinds that `drive` knows."""
     least_memory_mb: int = 0
     """Resident memory that the runtime itself needs; a lower limit is raised by it."""
+    ready: Callable[[], object] | None = None
+    """What takes long on a node's first verdict; called before a run."""
     smallest: str = ""
     """A program that every working toolchain builds, to tell a broken one from a broken sample."""
     processes: int = 32

@@ -40,6 +40,7 @@ GO = {
         has_entry=has_main,
         drive=drive,
         kinds=("go_test", "append_go_test", "append_main", "files"),
+        ready=toolchain,
         least_memory_mb=512,
         smallest="package main\n\nfunc main() {}\n",
         processes=256,

@@ -23,8 +23,10 @@ from haloforge.verifiers.chained import ChainedVerifier
 from haloforge.verifiers.commands import SubprocessVerifier
 from haloforge.verifiers.programs import (
     ClangVerifier,
+    DotNetVerifier,
     ExecutionVerifier,
     GCCVerifier,
+    GoVerifier,
     MultiLanguageVerifier,
     languages_of,
 )
@@ -33,6 +35,8 @@ from haloforge.verifiers.rewards import RewardLevel
 VERIFIERS: dict[str, type[Verifier]] = {
     "gcc": GCCVerifier,
     "clang": ClangVerifier,
+    "go": GoVerifier,
+    "dotnet": DotNetVerifier,
     "auto": MultiLanguageVerifier,
     "execution": ExecutionVerifier,
     "chain": ChainedVerifier,
@@ -98,7 +102,7 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
 
 
 __all__ = [
-    "VERIFIERS", "ChainedVerifier", "ClangVerifier", "ExecutionVerifier", "GCCVerifier", "MultiLanguageVerifier",
-    "RewardLevel", "SubprocessVerifier", "Verifier", "VerifyResult", "check_ready", "get_verifier", "languages_of",
-    "verdict",
+    "VERIFIERS", "ChainedVerifier", "ClangVerifier", "DotNetVerifier", "ExecutionVerifier", "GCCVerifier", "GoVerifier",
+    "MultiLanguageVerifier", "RewardLevel", "SubprocessVerifier", "Verifier", "VerifyResult", "check_ready",
+    "get_verifier", "languages_of", "verdict",
 ]  # fmt: skip

@@ -39,6 +39,10 @@ _SHOWN = 400
 """Characters of a compiler's or program's words that a verdict keeps."""
 _TEMPORARY = re.compile(r"/tmp/cc\w{6}\.(?:o|s|res)|/tmp/cc\w{6}\.ltrans\d+\S*")
 """Names that gcc makes up for its temporary files."""
+_OUT_OF_MEMORY = (
+    b"std::bad_alloc", b"runtime: out of memory", b"runtime: cannot allocate memory", b"System.OutOfMemoryException",
+)  # fmt: skip
+"""What runtimes say (C++, Go, mono) where the system gives them no more."""
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b.?")
 
 
@@ -158,21 +162,27 @@ class Verifier:
 
     @contextmanager
     def box(
-        self, files: Mapping[str, str | bytes], limits: sandbox.Limits, *, beside: sandbox.Box | None = None
+        self,
+        files: Mapping[str, str | bytes],
+        limits: sandbox.Limits,
+        mounts: Sequence[str] = (),
+        *,
+        beside: sandbox.Box | None = None,
     ) -> Iterator[sandbox.Box]:
         """A fresh box with `files`, in a slot that no other thread of this verifier uses meanwhile.
 
         Args:
+            mounts: what it sees besides the verifier's own.
             beside: take the slot of this box, which nothing runs in meanwhile; a second slot might never be free.
         """
         level = sandbox.level(self.allow_weak)
         if beside is not None:
-            with sandbox.box(files, limits, level=level, slot=beside.slot, mounts=self.mounts) as box:
+            with sandbox.box(files, limits, level=level, slot=beside.slot, mounts=(*self.mounts, *mounts)) as box:
                 yield box
             return
         slot = self._slots.get()
         try:
-            with sandbox.box(files, limits, level=level, slot=slot, mounts=self.mounts) as box:
+            with sandbox.box(files, limits, level=level, slot=slot, mounts=(*self.mounts, *mounts)) as box:
                 yield box
         finally:
             self._slots.put(slot)
@@ -248,7 +258,7 @@ def ending(outcome: sandbox.Outcome, limits: sandbox.Limits) -> tuple[str, str]:
     if outcome.ok:
         return "", ""
     said = f": {printable(outcome.stderr, 100)}" if outcome.stderr.strip() else ""
-    if b"std::bad_alloc" in outcome.stderr:
+    if any(words in outcome.stderr for words in _OUT_OF_MEMORY):
         return r.MEMORY_LIMIT, f"asked for more than {limits.memory_bytes // sandbox.MIB} MB{said}"
     if outcome.signal is not None:
         return r.RUNTIME_ERROR, f"killed by {_signal_name(outcome.signal)}{said}"

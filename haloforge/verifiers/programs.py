@@ -196,6 +196,14 @@ class ProgramVerifier(Verifier):
                     f"verifier {self.name} needs test cases, and prompt {prompt.id!r} has none; give it tests"
                 )
 
+    def prepare(self, languages: Sequence[str] = ()) -> str:
+        level = super().prepare(languages)
+        for language in languages:
+            row = self.rows[extract.known_language(language) or language]
+            if row.ready:
+                row.ready()
+        return level
+
     def refusal(self, task: Prompt, language: Language) -> str:
         """What of the task's checks this verifier cannot run in that language; "" where it runs all."""
         if task.tests_kind not in ("stdio", "compile_only", *language.kinds):
@@ -262,9 +270,15 @@ class ProgramVerifier(Verifier):
             )
         )
         commands = driven.commands if driven and driven.commands else build.commands
-        limits = replace(COMPILE_LIMITS, cpu_s=self.compile_cpu_s, wall_s=wall_limit_s(self.compile_cpu_s))
-        with self.box({**files, **build.files}, limits) as box:
+        limits = replace(
+            COMPILE_LIMITS,
+            cpu_s=self.compile_cpu_s,
+            wall_s=wall_limit_s(self.compile_cpu_s),
+            processes=max(COMPILE_LIMITS.processes, language.processes),
+        )
+        with self.box({**build.files, **files}, limits, build.mounts) as box:
             trial.level = box.level
+            trial.metadata["compiler"] = language.tools[0]
             warned = b""
             for argv in commands:
                 built = box.run([tool_path(argv[0]), *argv[1:]])
@@ -272,8 +286,9 @@ class ProgramVerifier(Verifier):
                 if not built.ok:
                     self._not_built(built, trial)
                     break
-                if self.warn and b"warning:" in built.stderr:
-                    warned += built.stderr
+                said = built.stderr or built.stdout
+                if self.warn and (b"warning:" in said or b"warning CS" in said):
+                    warned += said
             else:
                 self._after_build(box, language, warned, trial)
         if trial.status == r.COMPILE_ERROR and _BLAMES_THE_TOOLCHAIN.search(trial.error or ""):
@@ -305,7 +320,7 @@ class ProgramVerifier(Verifier):
         name = SOURCES[language.name]
         build = language.build(Unit(name, {name: language.smallest}))
         limits = replace(COMPILE_LIMITS, cpu_s=self.compile_cpu_s, wall_s=wall_limit_s(self.compile_cpu_s))
-        with self.box({name: language.smallest, **build.files}, limits) as box:
+        with self.box({name: language.smallest, **build.files}, limits, build.mounts) as box:
             for argv in build.commands:
                 built = box.run([tool_path(argv[0]), *argv[1:]])
                 if not built.ok:
@@ -330,6 +345,8 @@ class ProgramVerifier(Verifier):
 
     def _run_driven(self, box: Box, language: Language, driven: Driven, trial: _Trial) -> None:
         """Positive proof only: whatever else happens after the build is `tests_failed`, but for limits."""
+        if driven.hidden:
+            box.run([tool_path("rm"), "-f", "--", *driven.hidden])
         status, details, stdout = self._run(box, language, trial.secret.nonce.encode(), trial)
         proven = trial.secret.proven(stdout, driven.total)
         trial.passed = proven or 0
@@ -338,7 +355,8 @@ class ProgramVerifier(Verifier):
         elif proven == driven.total and not status:
             trial.end(r.PASSED, f"{proven} of {driven.total} tests")
         elif proven is not None:
-            trial.end(r.TESTS_FAILED, f"{proven} of {driven.total} tests passed")
+            but = f", but it {details}" if proven == driven.total else ""
+            trial.end(r.TESTS_FAILED, f"{proven} of {driven.total} tests passed{but}")
         else:
             trial.end(r.TESTS_FAILED, details or "the program ended before its tests did")
 
@@ -405,6 +423,8 @@ class ProgramVerifier(Verifier):
         first, *others = language.run
         argv = [first if first.startswith("./") else tool_path(first), *others]
         outcome = box.run(argv, stdin, limits)
+        if len(outcome.stdout) >= limits.output_bytes and outcome.ended_by != sandbox.VIOLATION:
+            outcome = replace(outcome, ended_by=sandbox.OUTPUT_LIMIT)  # Go and mono outlive the signal, and may go on
         trial.cpu_s += outcome.cpu_s
         trial.longest_s = max(trial.longest_s, outcome.cpu_s)
         if outcome.ended_by in (sandbox.CPU_LIMIT, sandbox.WALL_LIMIT):
@@ -420,8 +440,8 @@ class ProgramVerifier(Verifier):
         return VerifyResult(
             success=trial.status in (r.PASSED, r.COMPILED),
             reward=reward,
-            details=trial.details,
-            error=trial.error,
+            details=_told(trial.details, trial.secret.name) or "",
+            error=_told(trial.error, trial.secret.name),
             metadata=trial.metadata,
             status=trial.status,
             passed=trial.passed,
@@ -431,6 +451,11 @@ class ProgramVerifier(Verifier):
             trust=trial.trust,
             code=trial.program.code,
         )
+
+
+def _told(text: str | None, secret: str) -> str | None:
+    """`text` without the driver's name, which is another one each time; in capitals it stands before tests' names."""
+    return text.replace(secret.upper(), "").replace(secret, "driver") if text else text
 
 
 class GCCVerifier(ProgramVerifier):
@@ -449,6 +474,20 @@ class ClangVerifier(ProgramVerifier):
 
     name = "clang"
     rows = ROWS["clang"]
+
+
+class GoVerifier(ProgramVerifier):
+    """`go`: the go command's compiler and linker; tests are called as `go test` calls them."""
+
+    name = "go"
+    rows = ROWS["go"]
+
+
+class DotNetVerifier(ProgramVerifier):
+    """`dotnet`: C# by the .NET SDK where it is installed, else by mono; `metadata["compiler"]` says by which."""
+
+    name = "dotnet"
+    rows = ROWS["dotnet"]
 
 
 class MultiLanguageVerifier(ProgramVerifier):

@@ -52,6 +52,10 @@ class Program:
     ("main",) where one runs them all, ("line 7", …) of the statements that check in Python."""
     names: tuple[str, ...] = ()
     """Entry points: what the tests call of the answer, as far as known."""
+    cmd: str = ""
+    """Of a project: what runs its tests."""
+    code_path: str = ""
+    """Of a project: the key of `files` that is the answer."""
 
 
 def assemble(text: str, task: Prompt, *, as_it_stands: bool = False) -> Program:
@@ -68,7 +72,8 @@ def assemble(text: str, task: Prompt, *, as_it_stands: bool = False) -> Program:
     code = text.replace("\r\n", "\n") if as_it_stands else found.code
     if task.tests_kind == "files":
         path = task.code_path or ""
-        return Program(language, "files", code, "", {**task.files, path: code} if code.strip() else {}, "", ())
+        files = {**task.files, path: code} if code.strip() else {}
+        return Program(language, "files", code, "", files, "", (), names, task.cmd or "", path)
     source = SOURCES.get(language or "", "main.txt")
     if task.tests_kind == "stdio" or language not in _ASSEMBLERS:
         files = {source: code} if code.strip() else {}

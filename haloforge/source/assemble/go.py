@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from haloforge.source.assemble.parts import Parts, Task
-from haloforge.source.lexing import Item, function_name
+from haloforge.source.lexing import Item, function_name, items, masked
 
 _PACKAGE = re.compile(r"package\s+(\w+)")
 _SPEC = re.compile(r"(?:(?<![\w\"/])([\w.]+)[ \t]+)?[\"`]([^\"`\n]+)[\"`]")
@@ -31,7 +31,7 @@ def parts(raw: str, code: str, task: Task) -> Parts:
     beside = kind == "go_test"
     beside_or_alone = kind != "append_go_test"
     code = task.completed(raw, code)
-    checks = test_names(tests, task)
+    checks = test_names(tests)
     names = ("sol.go", "sol_test.go") if beside else None
     one_name = "sol_test.go" if kind == "append_go_test" else None
     if not code.strip() or task.as_it_stands:
@@ -119,7 +119,8 @@ def _declares(mask: str, name: str) -> bool:
     return bool(re.search(rf"\bvar\s+{name}\b|\b{name}\s*(?:,\s*\w+\s*)*:=|\bfunc\s+{name}\b", mask))
 
 
-def test_names(tests: str, task: Task) -> tuple[str, ...]:
+def test_names(tests: str) -> tuple[str, ...]:
     """The test functions that `go test` will run."""
-    named = ((function_name(i, "go") or "") for i in task.items(task.mask(tests)) if _TEST_ARGUMENT.search(i.head))
+    found = items(masked(tests, "go"), "go")
+    named = ((function_name(i, "go") or "") for i in found if _TEST_ARGUMENT.search(i.head))
     return tuple(name for name in named if re.match(r"Test(?![a-z])", name) and name != "TestMain")

@@ -28,19 +28,24 @@ class Secret:
     """NONCE_BYTES hexadecimal digits; given at run time, never in a file."""
     key: int = field(default_factory=lambda: secrets.randbits(64))
     """Compiled into the driver."""
+    lesser: int = field(default_factory=lambda: secrets.randbits(64))
+    """In place of `key` where not all tests passed: a sample that reads such an answer can compute the key in it."""
     name: str = field(default_factory=lambda: "h" + secrets.token_hex(8))
     """An identifier; every name of the driver's begins with it."""
 
-    def answer(self, passed: int) -> bytes:
+    def answer(self, passed: int, key: int | None = None) -> bytes:
         """The 16 hexadecimal digits that the driver prints after `passed` tests returned: splitmix64's finalizer."""
-        x = ((int(self.nonce, 16) ^ self.key) + passed * 0x9E3779B97F4A7C15) & _WORD
+        x = ((int(self.nonce, 16) ^ (self.key if key is None else key)) + passed * 0x9E3779B97F4A7C15) & _WORD
         x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _WORD
         x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _WORD
         return b"%016x" % (x ^ (x >> 31))
 
     def proven(self, stdout: bytes, total: int) -> int | None:
         """How many of `total` tests passed, by the driver's answer; None where there is none."""
-        return next((n for n in range(total, -1, -1) if self.answer(n) in stdout), None)
+        keys = (self.key, self.lesser)
+        return next(
+            (n for n in range(total, -1, -1) if any(self.answer(n, k) in stdout for k in keys[: 1 + (n < total)])), None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +59,5 @@ class Driven:
     """Tests that the driver calls."""
     commands: tuple[tuple[str, ...], ...] = ()
     """What builds it, where the language's own build does not do (projects)."""
+    hidden: tuple[str, ...] = ()
+    """Files with our code, which are removed before it runs."""

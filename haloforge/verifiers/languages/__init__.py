@@ -38,7 +38,9 @@ class Build:
     commands: tuple[tuple[str, ...], ...]
     """argv; the first word is a tool's name, found by `toolchain.tool_path`."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """What the commands need besides the unit's files."""
+    """What the commands need besides the unit's files; the driver's files of the same name win."""
+    mounts: tuple[str, ...] = ()
+    """What boxes must see besides the host's toolchain folders and `verifier.mounts`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Language:
     """The tests_kinds that `drive` knows."""
     least_memory_mb: int = 0
     """Resident memory that the runtime itself needs; a lower limit is raised by it."""
+    ready: Callable[[], object] | None = None
+    """What takes long on a node's first verdict; called before a run."""
     smallest: str = ""
     """A program that every working toolchain builds, to tell a broken one from a broken sample."""
     processes: int = 32

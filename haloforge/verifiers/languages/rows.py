@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from haloforge.verifiers.languages import Language
+from haloforge.verifiers.languages.csharp import CSHARP
 from haloforge.verifiers.languages.gnu import CLANG, GCC
+from haloforge.verifiers.languages.go import GO
 
 ROWS: dict[str, dict[str, Language]] = {
     "gcc": GCC,
     "clang": CLANG,
+    "go": GO,
+    "dotnet": CSHARP,
 }
 """Toolchain → language → row."""
-EVERY = {**GCC}
+EVERY = {**GCC, **GO, **CSHARP}
 """Language → row, for verifiers that judge any; C and C++ by gcc."""

@@ -63,6 +63,11 @@ def file_rules(work: str, tmp: str, shown: tuple[str, ...]) -> int:
     return ruleset
 
 
+def show_own_proc(ruleset: int) -> None:
+    """Let this process, and what it becomes, read its own entry in /proc: mono asks there for its stack's bounds."""
+    kernel.allow_below(ruleset, "/proc/self", _READ_FILE | _READ_DIR)
+
+
 def scope_signals() -> None:
     """Keep the box's process 1 from signalling anything outside, so that it can kill all it reaches."""
     ruleset = kernel.create_ruleset(0, 0, _ALL_SCOPES)

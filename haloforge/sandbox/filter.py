@@ -53,8 +53,9 @@ SHARED_HOST = {
 }  # fmt: skip
 """More that is denied where the host's network, message queues, processes and files are in sight."""
 OWN_PROCESS_ONLY = {
-    "sched_setaffinity": 203, "sched_setscheduler": 144, "sched_setparam": 142, "sched_setattr": 314,
+    "sched_setaffinity": 203, "sched_setparam": 142, "sched_setattr": 314,
 }  # fmt: skip
+_SETSCHEDULER = 144
 SHARED_UID = {
     "chmod": 90, "fchmod": 91, "fchmodat": 268, "fchmodat2": 452,
     "chown": 92, "fchown": 93, "lchown": 94, "fchownat": 260, "file_setattr": 469,
@@ -105,6 +106,10 @@ def program(
         code += _of(_SETPRIORITY, _zero(_ARG0, _ARG1))
         for number in OWN_PROCESS_ONLY.values():
             code += _of(number, _zero(_ARG0))
+        # mono makes its own threads ordinary ones, names them, and complains on stdout where that is refused: for
+        # SCHED_OTHER it is not done, and no error.
+        ordinary = [(_LOAD, 0, 0, _ARG1), (_JEQ, 0, 1, 0), (_RET, 0, 0, _ERRNO), _REFUSE]
+        code += _of(_SETSCHEDULER, [(_LOAD, 0, 0, _ARG0), (_JEQ, len(ordinary), 0, 0), *ordinary])
     code.append((_RET, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
 

@@ -113,6 +113,7 @@ class Init:
             for what, most in limits:
                 confine.lower(what, most)
             if self.ruleset >= 0:
+                confine.show_own_proc(self.ruleset)
                 kernel.restrict_self(self.ruleset)
             if self.t.filter:
                 kernel.install_filter(self.t.filter)

@@ -30,6 +30,7 @@ from haloforge.verifiers.base import Verifier, ending, printable, wall_limit_s
 from haloforge.verifiers.drivers import Driven, NotDriven, Secret
 from haloforge.verifiers.languages import Language, Unit
 from haloforge.verifiers.languages.rows import EVERY, ROWS
+from haloforge.verifiers.resident import Compiled, ResidentCompilers
 from haloforge.verifiers.rewards import RewardLevel
 from haloforge.verifiers.toolchain import tool_path
 
@@ -120,6 +121,7 @@ class ProgramVerifier(Verifier):
         self.run_after_compile = run_after_compile
         self.check_only = check_only
         self.reference_multiple, self.reference_floor_s = reference_multiple, reference_floor_s
+        self._residents: ResidentCompilers | None = None
         self._longest: dict[tuple[str, str], float | None] = {}
         """(task, reference solution) → CPU seconds of its longest run; None where it does not pass."""
 
@@ -276,7 +278,11 @@ class ProgramVerifier(Verifier):
             wall_s=wall_limit_s(self.compile_cpu_s),
             processes=max(COMPILE_LIMITS.processes, language.processes),
         )
-        with self.box({**build.files, **files}, limits, build.mounts) as box:
+        contents: Mapping[str, str | bytes] = {**build.files, **files}
+        if language.resident and not self.warn and (compiled := self._compiled(commands, {**build.files, **files})):
+            trial.cpu_s += compiled.cpu_s
+            commands, contents = (), {compiled.name: compiled.program}
+        with self.box(contents, limits, build.mounts) as box:
             trial.level = box.level
             trial.metadata["compiler"] = language.tools[0]
             warned = b""
@@ -293,6 +299,17 @@ class ProgramVerifier(Verifier):
                 self._after_build(box, language, warned, trial)
         if trial.status == r.COMPILE_ERROR and _BLAMES_THE_TOOLCHAIN.search(trial.error or ""):
             self._check_toolchain(language)
+
+    def _compiled(self, commands: Sequence[Sequence[str]], files: Mapping[str, str]) -> Compiled | None:
+        """By a compiler that is kept running, if it can."""
+        if self._residents is None:
+            self._residents = ResidentCompilers(self.level)
+        return self._residents.compile(commands[0][1:], files) if len(commands) == 1 else None
+
+    def cleanup(self) -> None:
+        if self._residents is not None:
+            self._residents.close()
+        super().cleanup()
 
     def _after_build(self, box: Box, language: Language, warned: bytes, trial: _Trial) -> None:
         trial.metadata["warnings"] = bool(warned)

@@ -1,8 +1,8 @@
 """mcs, kept running: mono takes three times as long to start it and to translate its code as it takes to compile.
 
 It stands in a box of its own, without network, and sees sources only: neither inputs nor expected outputs, and it never
-runs what it compiled. Where it fails or is slow the caller compiles the usual way, so it decides no verdict but those
-of programs that compile or that mcs has something to say of.
+runs what it compiled. Only a program that it compiled counts: else the caller compiles the usual way, so what one
+sample does to it is no other sample's `compile_error`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,9 @@ _FIRST_SLOT = 32
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    ok: bool
-    says: bytes
-    """What the compiler printed."""
+    name: str
     program: bytes
-    """The assembly; empty where it did not compile."""
+    """The assembly, and what the file is called."""
     cpu_s: float
 
 
@@ -54,18 +52,18 @@ class ResidentCompilers:
             self._numbers.put(_FIRST_SLOT + (slot + number) % _FIRST_SLOT)
         self._idle: queue.SimpleQueue[_Resident] = queue.SimpleQueue()
 
-    def compile(self, arguments: Sequence[str], files: Mapping[str, str], result: str) -> Compiled | None:
-        """Run mcs with `arguments` on `files`; None where that failed, for whatever reason.
+    def compile(self, arguments: Sequence[str], files: Mapping[str, str]) -> Compiled | None:
+        """Run mcs with `arguments` on `files`; None where they don't compile, or anything else went wrong.
 
         Args:
-            result: the file that it writes.
+            arguments: one of them is -out:FILE.
         """
         try:
             resident = self._idle.get_nowait()
         except queue.Empty:
             resident = _Resident(self._level, self._numbers.get())
         try:
-            answer = resident.ask(arguments, files, result)
+            answer = resident.ask(arguments, files)
         except (SandboxFault, MissingTool):
             resident.end()
             self._numbers.put(resident.slot)
@@ -87,16 +85,15 @@ class _Resident:
         self._box: Box | None = None
         self._asked = 0
 
-    def ask(self, arguments: Sequence[str], files: Mapping[str, str], result: str) -> Compiled:
+    def ask(self, arguments: Sequence[str], files: Mapping[str, str]) -> Compiled | None:
+        result = next(word for word in arguments if word.startswith("-out:")).removeprefix("-out:")
         if self._box is None or self._asked >= INPUTS:
             self._start()
         assert self._box is not None
         self._asked += 1
         fields = [str(len(arguments)), *arguments, result, *(part for item in files.items() for part in item)]
         answer = self._box.ask(b"".join(map(_field, fields)), ANSWER_S, MOST_BYTES)
-        said = 9 + int.from_bytes(answer[5:9], "big")
-        cpu_s = int.from_bytes(answer[1:5], "big") / 1e6
-        return Compiled(answer[0] == 1, answer[9:said], answer[said:], cpu_s)
+        return Compiled(result, answer[4:], int.from_bytes(answer[:4], "big") / 1e6) if len(answer) > 4 else None
 
     def end(self) -> None:
         box, self._box = self._box, None
@@ -190,19 +187,14 @@ static class Server
                 if (folder != "") Directory.CreateDirectory(folder);
                 File.WriteAllText(name, Text(message), new UTF8Encoding(false));
             }
-            var said = new StringWriter();
-            bool ok = (bool)compile.Invoke(null, new object[] { arguments, said });
-            var words = Encoding.UTF8.GetBytes(said.ToString());
+            bool ok = (bool)compile.Invoke(null, new object[] { arguments, TextWriter.Null });
             var program = ok ? File.ReadAllBytes(result) : new byte[0];
             foreach (var name in Directory.GetFiles(".")) if (name != "./server.exe") File.Delete(name);
             foreach (var name in Directory.GetDirectories(".")) Directory.Delete(name, true);
             self.Refresh();
             var now = self.TotalProcessorTime;
-            Put(output, 9 + words.Length + program.Length);
-            output.WriteByte((byte)(ok ? 1 : 0));
+            Put(output, 4 + program.Length);
             Put(output, (int)((now - spent).TotalMilliseconds * 1000));
-            Put(output, words.Length);
-            output.Write(words, 0, words.Length);
             output.Write(program, 0, program.Length);
             output.Flush();
             spent = now;

@@ -63,6 +63,8 @@ class Language:
     """Resident memory that the runtime itself needs; a lower limit is raised by it."""
     ready: Callable[[], object] | None = None
     """What takes long on a node's first verdict; called before a run."""
+    resident: bool = False
+    """Whether its compiler is mcs, which is kept running (haloforge/verifiers/resident.py)."""
     smallest: str = ""
     """A program that every working toolchain builds, to tell a broken one from a broken sample."""
     processes: int = 32

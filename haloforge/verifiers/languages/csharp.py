@@ -89,6 +89,7 @@ def row(sdk: bool) -> Language:
         least_memory_mb=512 if sdk else 128,
         smallest="class Smallest { static void Main() { } }\n",
         processes=256,
+        resident=not sdk,
     )
 
 

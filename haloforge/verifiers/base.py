@@ -39,10 +39,12 @@ _SHOWN = 400
 """Characters of a compiler's or program's words that a verdict keeps."""
 _TEMPORARY = re.compile(r"/tmp/cc\w{6}\.(?:o|s|res)|/tmp/cc\w{6}\.ltrans\d+\S*")
 """Names that gcc makes up for its temporary files."""
-_OUT_OF_MEMORY = (
-    b"std::bad_alloc", b"runtime: out of memory", b"runtime: cannot allocate memory", b"System.OutOfMemoryException",
-)  # fmt: skip
-"""What runtimes say (C++, Go, mono) where the system gives them no more."""
+_OUT_OF_MEMORY = re.compile(
+    rb"std::bad_alloc|runtime: (?:out of memory|cannot allocate memory)|System\.OutOfMemoryException"
+    rb"|^memory allocation of \d+ bytes failed",
+    re.M,
+)
+"""What runtimes say (C++, Go, mono, Rust) where the system gives them no more."""
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b.?")
 
 
@@ -258,7 +260,7 @@ def ending(outcome: sandbox.Outcome, limits: sandbox.Limits) -> tuple[str, str]:
     if outcome.ok:
         return "", ""
     said = f": {printable(outcome.stderr, 100)}" if outcome.stderr.strip() else ""
-    if any(words in outcome.stderr for words in _OUT_OF_MEMORY):
+    if _OUT_OF_MEMORY.search(outcome.stderr):
         return r.MEMORY_LIMIT, f"asked for more than {limits.memory_bytes // sandbox.MIB} MB{said}"
     if outcome.signal is not None:
         return r.RUNTIME_ERROR, f"killed by {_signal_name(outcome.signal)}{said}"

@@ -90,7 +90,7 @@ def toolchain() -> Toolchain:
 
 
 def built_archives(go: str, folder: Path, packages: tuple[str, ...] = ("std",)) -> Path:
-    """`folder`, with the archives of the standard library; built where it is not there (CPU minutes).
+    """`folder`, with the archives of the standard library; built where it is not there (a CPU minute).
 
     Args:
         packages: of which the archives, and those of what they import, are wanted.

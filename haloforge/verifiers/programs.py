@@ -476,6 +476,13 @@ class ClangVerifier(ProgramVerifier):
     rows = ROWS["clang"]
 
 
+class RustVerifier(ProgramVerifier):
+    """`rust`: one file, or a cargo project, with rustc."""
+
+    name = "rust"
+    rows = ROWS["rust"]
+
+
 class GoVerifier(ProgramVerifier):
     """`go`: the go command's compiler and linker; tests are called as `go test` calls them."""
 

@@ -53,8 +53,6 @@ def drive(program: Program, words: Sequence[str], secret: Secret) -> Driven:
     root = library.get("path", "src/lib.rs")
     name = library.get("name", package["name"]).replace("-", "_")
     targets = list(_targets(manifest, program, cfgs))
-    if root not in program.files:
-        raise NotDriven(f"the project has no library at {root}")
     _nothing_else(program, root, targets)
 
     files, total, externs = dict(program.files), 0, {name: f"lib{name}.rlib"}
@@ -79,7 +77,7 @@ def drive(program: Program, words: Sequence[str], secret: Secret) -> Driven:
             externs[crate] = output
             tables.append(f"::{crate}::{secret.name}_tests()")
         total += tests.total
-        files[path], files[driver.driver_path(path, secret)] = text, driver.driver(secret)
+        files[path], files[driver.driver_path(path, secret)] = text, driver.driver(secret, files[path])
         hidden |= {path, driver.driver_path(path, secret)}
     for path in files:
         if path.startswith("tests/") and path.endswith(".rs") and path not in hidden:

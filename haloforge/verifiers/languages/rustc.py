@@ -43,7 +43,7 @@ def rustc(
         name: the crate's; "" takes the source's.
         level: optimisation, QUICK or FAST.
         cfgs: such as `test` or `feature="io"`.
-        externs: {name: path} of the crates it uses.
+        externs: {name: path} of the crates it uses, which lie in the box's folder.
         flags: behind all others.
     """
     argv = ["rustc", source, "-o", output, f"--crate-type={kind}", *_FLAGS, f"-Copt-level={level}", *_linker()]
@@ -53,6 +53,7 @@ def rustc(
     argv += ["--emit=metadata"] if check_only else []
     for cfg in cfgs:
         argv += ["--cfg", cfg]
+    argv += ["-L", "."] if externs else []
     for crate, path in (externs or {}).items():
         argv += ["--extern", f"{crate}={path}"]
     return (*argv, *flags)

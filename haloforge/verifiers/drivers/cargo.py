@@ -66,7 +66,7 @@ def drive(program: Program, words: Sequence[str], secret: Secret) -> Driven:
         text = tests.text + driver.crate_part(secret)
         crate = f"{secret.name}_{number}"
         if last:
-            text += f"fn {secret.name}_all() -> u64 {{ {' + '.join(tables)} }}\n"
+            text += f"fn {secret.name}_all() -> {driver.u64(secret)} {{ {' + '.join(tables)} }}\n"
             text += f"fn main() {{ {secret.name}::main({secret.name}_all) }}\n"
         output = _PROGRAM if last else f"lib{crate}.rlib"
         kind = "bin" if last else "lib"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from haloforge.errors import BadInput
@@ -471,6 +473,13 @@ def test_the_answer_cannot_bring_tests_or_manifest_of_its_own(rust):
     """Only its own file is its own; the rest comes from the task."""
     result = rust.verify("#[test]\nfn a() {}\n#[test]\nfn b() {}\n" + LIB.replace("+", "-"), project())
     assert (result.status, result.passed, result.total) == ("tests_failed", 0, 2)
+
+
+def test_what_the_compiler_says_is_the_same_each_time(rust):
+    errors = {judge(rust, GOOD.replace("i32 {", "String {").replace("a + b", "h")).error for _ in range(2)}
+    errors |= {rust.verify("pub fn add(a: i32) {}\n", project()).error}
+    assert len(errors) == 2
+    assert not any(re.search(r"h[0-9a-f]{16}", error or "") for error in errors)
 
 
 def test_names_of_the_driver_are_new_each_time():

@@ -39,10 +39,11 @@ _SHOWN = 400
 """Characters of a compiler's or program's words that a verdict keeps."""
 _TEMPORARY = re.compile(r"/tmp/cc\w{6}\.(?:o|s|res)|/tmp/cc\w{6}\.ltrans\d+\S*")
 """Names that gcc makes up for its temporary files."""
-_OUT_OF_MEMORY = (b"memory allocation of ", 
-    b"std::bad_alloc", b"runtime: out of memory", b"runtime: cannot allocate memory", b"System.OutOfMemoryException",
+_OUT_OF_MEMORY = (
+    b"std::bad_alloc", b"\nmemory allocation of ", b"runtime: out of memory", b"runtime: cannot allocate memory",
+    b"System.OutOfMemoryException",
 )  # fmt: skip
-"""What runtimes say (C++, Go, mono) where the system gives them no more."""
+"""What runtimes say (C++, Rust, Go, mono) where the system gives them no more."""
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b.?")
 
 

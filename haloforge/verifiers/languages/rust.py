@@ -55,5 +55,6 @@ RUST = {
         has_entry=has_main,
         drive=drive,
         kinds=("append_main", "append_cfg_test", "files"),
+        smallest="fn main() {}\n",
     )
 }

@@ -12,7 +12,7 @@ from haloforge.verifiers.languages import PROGRAM, Build, Language, Unit
 from haloforge.verifiers.languages.rustc import FAST, QUICK, has_edition, rustc
 
 _MAIN = re.compile(r"\bfn\s+main\s*[(<]")
-_LET_CHAIN = re.compile(r"\b(?:if|while)\b(?:[^{};]*&&\s*let\b|\s+let\b[^{};]*&&)")
+_LET_CHAIN = re.compile(r"\b(?:if|while)\b(?:[^{};]{0,500}&&\s*let\b|\s+let\b[^{};]{0,500}&&)")
 
 
 def has_main(code: str) -> bool:

@@ -40,7 +40,7 @@ _SHOWN = 400
 _TEMPORARY = re.compile(r"/tmp/cc\w{6}\.(?:o|s|res)|/tmp/cc\w{6}\.ltrans\d+\S*")
 """Names that gcc makes up for its temporary files."""
 _OUT_OF_MEMORY = (
-    b"std::bad_alloc", b"\nmemory allocation of ", b"runtime: out of memory", b"runtime: cannot allocate memory",
+    b"std::bad_alloc", b"memory allocation of ", b"runtime: out of memory", b"runtime: cannot allocate memory",
     b"System.OutOfMemoryException",
 )  # fmt: skip
 """What runtimes say (C++, Rust, Go, mono) where the system gives them no more."""

@@ -63,11 +63,12 @@ def drive(program: Program, words: Sequence[str], secret: Secret) -> Driven:
     for number, path in enumerate(targets):
         last = number == len(targets) - 1
         tests = driver.instrumented(files[path], secret, cfgs | {"test"}, command.ignored)
+        total += tests.total
         text = tests.text + driver.crate_part(secret)
         crate = f"{secret.name}_{number}"
         if last:
             text += f"fn {secret.name}_all() -> {driver.u64(secret)} {{ {' + '.join(tables)} }}\n"
-            text += f"fn main() {{ {secret.name}::main({secret.name}_all) }}\n"
+            text += f"fn main() {{ {secret.name}::main({secret.name}_all, {total}) }}\n"
         output = _PROGRAM if last else f"lib{crate}.rlib"
         kind = "bin" if last else "lib"
         commands.append(
@@ -76,7 +77,6 @@ def drive(program: Program, words: Sequence[str], secret: Secret) -> Driven:
         if not last:
             externs[crate] = output
             tables.append(f"::{crate}::{secret.name}_tests()")
-        total += tests.total
         files[path], files[driver.driver_path(path, secret)] = text, driver.driver(secret, files[path])
         hidden |= {path, driver.driver_path(path, secret)}
     for path in files:

@@ -75,7 +75,7 @@ def drive(program: Program, secret: Secret) -> Driven:
     parts = [ready.text, code]
     if set(_MACRO.findall(masked(tests, "rust"))) - _MACROS - _BEFORE_NOT - set(_OWN_MACRO.findall(tests)):
         parts.reverse()
-    main = f"fn main() {{ {secret.name}::main({secret.name}_tests) }}\n"
+    main = f"fn main() {{ {secret.name}::main({secret.name}_tests, {ready.total}) }}\n"
     file = "\n".join((head, crate_part(secret), main, *parts))
     return Driven(
         {program.main: file, driver_path(program.main, secret): driver(secret, tests)},
@@ -183,7 +183,8 @@ def driver(secret: Secret, tests: str) -> str:
     """The driver's module, for `tests` as they were before they were instrumented."""
     expected = _WITH_WORDS if "expected" in tests else ""  # it would take a fifth of a build
     text = _DRIVER.replace("EXPECTED", expected).replace("NAME", secret.name)
-    return text.replace("KEY", f"{secret.key}").replace("BYTES", str(NONCE_BYTES))
+    text = text.replace("KEY", str(secret.key)).replace("LESSER", str(secret.lesser))
+    return text.replace("BYTES", str(NONCE_BYTES))
 
 
 def _split(text: str) -> list[str]:
@@ -331,7 +332,7 @@ pub fn passes<T: Good>(test: fn() -> T, panics: Option<&str>) -> u64 {
     passed as u64
 }
 
-pub fn main(tests: fn() -> u64) {
+pub fn main(tests: fn() -> u64, total: u64) {
     let mut text = [0; BYTES];
     let _ = std::io::Read::read_exact(&mut std::io::stdin(), &mut text);
     let mut x: u64 = 0;
@@ -340,7 +341,9 @@ pub fn main(tests: fn() -> u64) {
         x = x << 4 | (if text[at] < b'a' { text[at] & 15 } else { text[at] - b'a' + 10 }) as u64;
         at += 1;
     }
-    x = (x ^ KEY).wrapping_add(tests().wrapping_mul(0x9E3779B97F4A7C15));
+    let passed = tests();
+    x ^= if passed == total { KEY } else { LESSER };
+    x = x.wrapping_add(passed.wrapping_mul(0x9E3779B97F4A7C15));
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58476D1CE4E5B9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94D049BB133111EB);
     x ^= x >> 31;

@@ -129,3 +129,10 @@ def test_the_filter_jumps_only_forward_and_inside_itself():
         if code & 7 == 5:
             assert at + 1 + max(if_true, if_false) < len(instructions)
     assert instructions[-1][0] == 6
+
+
+@each_level
+def test_a_file_may_move_to_another_folder_of_the_box(level):
+    with sandbox.box({"a/file": "x"}, level=level) as box:
+        outcome = box.run([SHELL, "-c", "mkdir b && ln a/file b/file && cat b/file && ! ln b/file /usr/file"])
+    assert (outcome.ok, outcome.stdout) == (True, b"x"), outcome.stderr

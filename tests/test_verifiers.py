@@ -366,3 +366,43 @@ def test_a_tests_main_may_take_arguments_return_nothing_and_fail_by_its_value(gc
     refused = judged("static int check(void) { return one(); }")
     assert (refused.status, refused.reward) == ("unknown", None)
     assert "0 functions called main" in refused.details
+
+
+KEY_HUNT = r"""
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+__asm__(".data\nhunted: .incbin \"main.c\"\n.byte 0\n.text");
+extern char hunted[];
+static void answer(const char *text, unsigned long long nonce) {
+    for (const char *p = text; *p; p++) {
+        char *end;
+        if (*p < '0' || *p > '9' || (p > text && p[-1] >= '0' && p[-1] <= '9')) continue;
+        unsigned long long x = nonce ^ strtoull(p, &end, 10);
+        if (end - p < 14) continue;
+        x += 0x9E3779B97F4A7C15ULL;
+        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ULL;
+        x = (x ^ (x >> 27)) * 0x94D049BB133111EBULL;
+        printf("\n%016llx\n", x ^ (x >> 31));
+    }
+}
+int add(int a, int b) {
+    static char nonce[17], text[1 << 16];
+    lseek(0, 0, SEEK_SET);
+    if (read(0, nonce, 16) != 16) abort();
+    answer(hunted, strtoull(nonce, 0, 16));
+    int source = open("main.c", O_RDONLY);
+    if (source >= 0 && read(source, text, sizeof text - 1) > 0) answer(text, strtoull(nonce, 0, 16));
+    fflush(stdout);
+    _exit(0);
+}
+"""
+
+
+def test_the_key_of_appended_tests_is_not_in_the_source(gcc):
+    tests = "int main(void) { assert(add(1, 2) == 3); return 0; }"
+    result = gcc.verify(
+        KEY_HUNT, Prompt("p", "t", language="c", tests=tests, tests_kind="append_main"), as_it_stands=True
+    )
+    assert (result.status, result.trust) == ("tests_failed", "in_process"), result.error

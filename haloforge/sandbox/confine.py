@@ -13,7 +13,7 @@ from haloforge.sandbox.protocol import LANDLOCK, NS
 LANDLOCK_ABI = 6
 """The first one that keeps signals inside (Linux 6.12)."""
 
-_EXECUTE, _READ_FILE, _READ_DIR = 1, 4, 8
+_EXECUTE, _READ_FILE, _READ_DIR, _REFER = 1, 4, 8, 1 << 13
 _ALL_FILES = (1 << 16) - 1
 _OF_A_FILE = 1 | 2 | 4 | 1 << 14 | 1 << 15
 _ALL_NETWORK = 3
@@ -70,7 +70,9 @@ def show_own_proc(ruleset: int) -> None:
 
 def scope_signals() -> None:
     """Keep the box's process 1 from signalling anything outside, so that it can kill all it reaches."""
-    ruleset = kernel.create_ruleset(0, 0, _ALL_SCOPES)
+    # Moving a file to another folder is refused by any ruleset that does not allow it.
+    ruleset = kernel.create_ruleset(_REFER, 0, _ALL_SCOPES)
+    kernel.allow_below(ruleset, "/", _REFER)
     kernel.restrict_self(ruleset)
     os.close(ruleset)
     try:

@@ -28,6 +28,7 @@ from haloforge.verifiers.programs import (
     GCCVerifier,
     GoVerifier,
     MultiLanguageVerifier,
+    RustVerifier,
     languages_of,
 )
 from haloforge.verifiers.rewards import RewardLevel
@@ -35,6 +36,7 @@ from haloforge.verifiers.rewards import RewardLevel
 VERIFIERS: dict[str, type[Verifier]] = {
     "gcc": GCCVerifier,
     "clang": ClangVerifier,
+    "rust": RustVerifier,
     "go": GoVerifier,
     "dotnet": DotNetVerifier,
     "auto": MultiLanguageVerifier,
@@ -103,6 +105,6 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
 
 __all__ = [
     "VERIFIERS", "ChainedVerifier", "ClangVerifier", "DotNetVerifier", "ExecutionVerifier", "GCCVerifier", "GoVerifier",
-    "MultiLanguageVerifier", "RewardLevel", "SubprocessVerifier", "Verifier", "VerifyResult", "check_ready",
-    "get_verifier", "languages_of", "verdict",
+    "MultiLanguageVerifier", "RewardLevel", "RustVerifier", "SubprocessVerifier", "Verifier", "VerifyResult",
+    "check_ready", "get_verifier", "languages_of", "verdict",
 ]  # fmt: skip

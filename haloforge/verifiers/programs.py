@@ -351,7 +351,8 @@ class ProgramVerifier(Verifier):
             trial.metadata["ended_by"] = built.ended_by
         else:
             trial.end(r.COMPILE_ERROR, "does not compile")
-        trial.error = printable(built.stderr) or printable(built.stdout) or None
+        said = printable(built.stderr) or printable(built.stdout)
+        trial.error = said.replace(trial.secret.name, "driver") or None  # the same each time
 
     def _run_once(self, box: Box, language: Language, trial: _Trial) -> None:
         status, details, _ = self._run(box, language, b"", trial)
@@ -491,6 +492,13 @@ class ClangVerifier(ProgramVerifier):
 
     name = "clang"
     rows = ROWS["clang"]
+
+
+class RustVerifier(ProgramVerifier):
+    """`rust`: one file, or a cargo project, with rustc."""
+
+    name = "rust"
+    rows = ROWS["rust"]
 
 
 class GoVerifier(ProgramVerifier):

@@ -46,13 +46,12 @@ def drive(program: Program, secret: Secret) -> Driven:
             *(f"#undef {name}" for name in hidden),
             _BEFORE.replace("NAME", secret.name),
             _INCLUDE_ASSERT.sub("", tests),
-            _AFTER.replace("NAME", secret.name)
-            .replace("KEY", f"{secret.key}ULL")
-            .replace("CALL", call)
-            .replace("BYTES", str(NONCE_BYTES)),
+            _AFTER.replace("NAME", secret.name).replace("CALL", call).replace("BYTES", str(NONCE_BYTES)),
         )
     )
-    return Driven({program.main: file}, program.main, 1)
+    key = f"{secret.name}.h"  # not in the file itself, which the answer can name, and embed where it is built
+    files = {program.main: file, key: f"{secret.key}ULL\n"}
+    return Driven(files, program.main, 1, hidden=(program.main, key))
 
 
 def _renamed(tests: str, name: str) -> tuple[str, str]:
@@ -114,7 +113,10 @@ int main(void) {
     for (int NAME_i = 0; NAME_i < NAME_got; NAME_i++)
         NAME_x = NAME_x * 16 + (NAME_nonce[NAME_i] <= '9' ? NAME_nonce[NAME_i] - '0' : NAME_nonce[NAME_i] - 'a' + 10);
     if ((CALL) != 0) return 1;
-    NAME_x = (NAME_x ^ KEY) + 0x9E3779B97F4A7C15ULL;
+    NAME_x ^=
+#include "NAME.h"
+    ;
+    NAME_x += 0x9E3779B97F4A7C15ULL;
     NAME_x = (NAME_x ^ (NAME_x >> 30)) * 0xBF58476D1CE4E5B9ULL;
     NAME_x = (NAME_x ^ (NAME_x >> 27)) * 0x94D049BB133111EBULL;
     NAME_x ^= NAME_x >> 31;

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 
 from haloforge.source.assemble import Program
-from haloforge.verifiers.drivers import Driven, NotDriven, Secret, go_project
+from haloforge.verifiers.drivers import Driven, NotDriven, Secret, cargo, go_project
 
-RUNNERS = {("go", "test"): go_project.drive}
+RUNNERS = {("cargo", "test"): cargo.drive, ("go", "test"): go_project.drive}
 """First words of a command → (program, the other words, secret) → Driven."""
 
 

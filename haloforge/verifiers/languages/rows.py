@@ -6,13 +6,15 @@ from haloforge.verifiers.languages import Language
 from haloforge.verifiers.languages.csharp import CSHARP
 from haloforge.verifiers.languages.gnu import CLANG, GCC
 from haloforge.verifiers.languages.go import GO
+from haloforge.verifiers.languages.rust import RUST
 
 ROWS: dict[str, dict[str, Language]] = {
     "gcc": GCC,
     "clang": CLANG,
+    "rust": RUST,
     "go": GO,
     "dotnet": CSHARP,
 }
 """Toolchain → language → row."""
-EVERY = {**GCC, **GO, **CSHARP}
+EVERY = {**GCC, **RUST, **GO, **CSHARP}
 """Language → row, for verifiers that judge any; C and C++ by gcc."""

@@ -35,13 +35,15 @@ def look(kind: str, arguments: dict[str, Any], languages: Sequence[str]) -> dict
     """Run on a node: what it is, which packages of a run it has, and what a verifier there would lack."""
     from haloforge.verifiers import get_verifier
 
-    lacks = ""
+    lacks, fingerprint = "", None
     try:
-        get_verifier(kind, **{"max_workers": 1, **arguments}).prepare(languages)
+        verifier = get_verifier(kind, **{"max_workers": 1, **arguments})
+        verifier.prepare(languages)
+        fingerprint = verifier.fingerprint()
     except MissingTool as e:
         lacks = str(e)
     packages = [name for name in RUN_PACKAGES if importlib.util.find_spec(name) is None]
-    return describe_process({"lacks": lacks, "absent": packages})
+    return describe_process({"lacks": lacks, "absent": packages, "fingerprint": fingerprint})
 
 
 RUN_PACKAGES = ("torch", "transformers", "peft", "trl", "vllm")

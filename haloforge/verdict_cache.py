@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ class VerdictCache:
         self._store = store
         self._known: dict[Key, asyncio.Future[VerifyResult] | VerifyResult] = {}
         self._numbers: dict[int, tuple[Prompt, int]] = {}
-        self._alike: dict[bytes, list[tuple[Prompt, int]]] = {}
+        self._alike: dict[int, list[tuple[Prompt, int]]] = {}
 
     def remember(self, answer: str, task: Prompt, result: VerifyResult, as_it_stands: bool = False) -> None:
         """Take over a verdict that the run folder has."""
@@ -103,5 +102,5 @@ def verdict_cache(
     return VerdictCache(verdict_store.VerdictStore(decided_by) if decided_by else None)
 
 
-def _digest(task: Prompt) -> bytes:
-    return hashlib.sha256(repr(task).encode("utf-8", "surrogatepass")).digest()
+def _digest(task: Prompt) -> int:
+    return hash((task.text, task.tests, task.cases))

@@ -68,8 +68,13 @@ def circumstances(kind: str, arguments: Mapping[str, Any], machines: Iterable[Ma
 
 def deciding(task: Prompt) -> bytes:
     """All of a task that decides a verdict: everything but its name and what was only kept with it."""
-    row = {name: value for name, value in dataclasses.asdict(task).items() if name not in ("id", "metadata")}
+    row = {name: getattr(task, name) for name in _DECIDING}
+    row["cases"] = [(case.stdin, case.expected_stdout) for case in task.cases]
+    row["checker"] = task.checker and dataclasses.astuple(task.checker)
     return json.dumps(row, sort_keys=True).encode()
+
+
+_DECIDING = [field.name for field in dataclasses.fields(Prompt) if field.name not in ("id", "metadata")]
 
 
 class VerdictStore:

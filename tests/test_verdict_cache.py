@@ -10,18 +10,19 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from haloforge.code_digest import VERIFYING, code_digest, verifying_digest
-from haloforge.records import Case, Prompt, VerifyResult
+from haloforge.records import Case, Checker, Prompt, VerifyResult
 from haloforge.verdict_cache import VerdictCache, verdict_cache
 from haloforge.verdict_store import VerdictStore, circumstances
 
 TASK = Prompt("double", "double n", "c", (Case("2\n", "4\n"),), entry_point="f", metadata={"note": 1})
 PASSED = VerifyResult(True, 1.0, "1 of 1 cases", None, {"language": "c", "node": "10.0.0.7"}, "passed", 1, 1, 0.25)
 MACHINE = {"level": "ns", "machine": "x86_64", "tools": {"gcc": "gcc 12.2.0"}}
-HERE = circumstances("gcc", {"cpu_s": 2.0}, [MACHINE])
+HERE = circumstances("gcc", {"cpu_s": 2.0}, [MACHINE]) or ""
 
 
 @pytest.fixture
@@ -84,6 +85,7 @@ def test_odd_texts_are_found_again(file):
                 {"tests": "x"},
                 {"tests_kind": "append_main"},
                 {"files": {"a": "b"}},
+                {"checker": Checker("python", "print(1)", "kattis")},
             )
         ),
         {"here": circumstances("clang", {"cpu_s": 2.0}, [MACHINE])},
@@ -95,7 +97,7 @@ def test_odd_texts_are_found_again(file):
     ids=lambda other: str(other)[:70],
 )
 def test_whatever_decides_a_verdict_tells_it_from_another(file, other):
-    key = {"answer": "int main;", "as_it_stands": False, "task": TASK, "here": HERE}
+    key: dict[str, Any] = {"answer": "int main;", "as_it_stands": False, "task": TASK, "here": HERE}
     memory = VerdictCache()
 
     def is_asked(answer: str, as_it_stands: bool, task: Prompt, here: str, on_disk: bool) -> bool:
@@ -126,7 +128,7 @@ def test_settings_of_the_pool_and_the_order_of_machines_are_no_circumstances():
 
 def test_digests_alone_never_decide(file, monkeypatch):
     monkeypatch.setattr("haloforge.verdict_store._digest", lambda content: b"the same")
-    monkeypatch.setattr("haloforge.verdict_cache._digest", lambda task: b"the same")
+    monkeypatch.setattr("haloforge.verdict_cache._digest", lambda task: 1)
     store = VerdictStore(HERE, file)
     failed = replace(PASSED, success=False, status="wrong_answer")
     store.add("a", False, TASK, PASSED)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from actors.cluster import connect
+from actors.cluster import check_answers, connect, use_token
 from actors.placement import spread
 from actors.pool import VerifierPool
 from actors.survey import ask_each, survey
@@ -17,6 +18,23 @@ from haloforge.errors import BadInput, MissingTool
 from haloforge.verifiers.self_test import Found, self_test
 
 log = logging.getLogger("haloforge")
+
+
+def address_of(asked: str) -> str:
+    """host:port of the cluster that is asked for, once it has answered; `auto`: RAY_ADDRESS, else this machine's.
+
+    Raises BadInput. Ray itself tries for minutes where the cluster that it remembers is gone.
+    """
+    if asked == "auto":
+        # No public call tells where `ray start` last joined; ray is pinned.
+        from ray._private.services import find_bootstrap_address
+
+        asked = os.environ.get("RAY_ADDRESS") or find_bootstrap_address(None) or ""
+        if not asked:
+            raise BadInput("--cluster: no Ray runs here; start one with cluster/head.sh, or say its address, host:port")
+    use_token()
+    check_answers(asked, "--cluster")
+    return asked
 
 
 @asynccontextmanager
@@ -28,7 +46,7 @@ async def verifiers_on(
     Raises BadInput where no cluster answers or no CPU is free, MissingTool where no node can verify.
     """
     arguments = {name: value for name, value in settings.items() if name != "max_workers"}
-    with connect(f"verify-{secrets.token_hex(4)}", ClusterBlock(address=address)) as cluster:
+    with connect(f"verify-{secrets.token_hex(4)}", ClusterBlock(address=address_of(address))) as cluster:
         found = await survey(cluster, kind, arguments, languages)
         if all(one.lacks for one in found):
             raise MissingTool("no node can verify: " + "; ".join(f"{one.node}: {one.lacks}" for one in found))
@@ -46,7 +64,7 @@ async def verifiers_on(
 
 async def self_tests(address: str) -> list[tuple[str, str, list[Found]]]:
     """Node, level of its sandbox (or why there is none) and what `self_test` finds there, for each node."""
-    with connect(f"verifiers-{secrets.token_hex(4)}", ClusterBlock(address=address)) as cluster:
+    with connect(f"verifiers-{secrets.token_hex(4)}", ClusterBlock(address=address_of(address))) as cluster:
         return [
             (str(node), *(answer if isinstance(answer, tuple) else (answer, [])))
             for node, answer in zip(cluster.nodes, await ask_each(cluster.nodes, self_test), strict=True)

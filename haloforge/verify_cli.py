@@ -223,6 +223,7 @@ async def play(job: Job, output: str | None, no_cache: bool, quiet: bool, single
         if missing:
             shown = Several(*([] if single else seen_by_a_person(quiet)))
             async with judging(job, no_cache) as (judge, cache):
+                stage.started = stage.clock()  # a cluster's answer is not the verifiers' time
                 with told(shown), shown.during(stage):
                     async with ticking(shown):
                         from haloforge.verification import verify_answers

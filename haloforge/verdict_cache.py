@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from haloforge.records import UNDECIDED, Prompt, VerifyResult
+from haloforge.records import TIMEOUT, UNDECIDED, Prompt, VerifyResult
 
 if TYPE_CHECKING:
     from haloforge.verdict_store import VerdictStore
@@ -62,7 +62,8 @@ class VerdictCache:
         awaited.set_result(result)
         if self._lasting(result):
             self._known[key] = result
-            if self._store is not None:
+            # A limit that was measured (by a reference solution) is in no key.
+            if self._store is not None and not (result.status == TIMEOUT and "cpu_limit" in result.metadata):
                 self._store.add(answer, as_it_stands, task, result)
         else:
             del self._known[key]

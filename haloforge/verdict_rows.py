@@ -56,6 +56,8 @@ class VerdictRows:
         Raises:
             BadInput: another command writes it, it was made from something else, or it cannot be written.
         """
+        if self.path.is_dir():
+            raise BadInput(f"the output {self.path} is a folder; wanted is a file: choose another --output")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             begun = self.path.exists() and self.path.stat().st_size > 0

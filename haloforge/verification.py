@@ -17,13 +17,11 @@ from haloforge.errors import HaloforgeError, RunStopped
 from haloforge.records import INFRA_ERROR, VerifyResult
 from haloforge.tasks.answers import Answer
 from haloforge.verdict_cache import VerdictCache
-from haloforge.verifiers import Verifier
+from haloforge.verifiers import Verifier, verdict
 from haloforge.watching.stages import Stage
 
 log = logging.getLogger("haloforge")
 
-ATTEMPTS = 3
-"""Times that an answer is tried before its verdict is `infra_error`."""
 FAULTS = 10
 """So many verdicts may be lost to faults of ours whatever their share is."""
 FAULT_SHARE = 0.1
@@ -45,25 +43,20 @@ class JudgeHere:
         self._threads = ThreadPoolExecutor(self.slots)
 
     async def judge_answer(self, answer: Answer) -> VerifyResult:
-        """A verdict; a fault of ours is tried again, then it is `infra_error`."""
-        loop = asyncio.get_running_loop()
-        for attempt in range(1, ATTEMPTS + 1):
-            result = await loop.run_in_executor(self._threads, self._verify, answer)
-            if result.status != INFRA_ERROR:
-                break
-            log.warning("verifying %s: %s%s", *(answer.id, result.error, "; trying again" * (attempt < ATTEMPTS)))
-        return result
+        """A verdict; what goes wrong on our side is `infra_error`."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._verify, answer)
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, answer: Answer) -> VerifyResult:
         try:
-            return self._verifier.verify(answer.text, answer.task, as_it_stands=answer.as_it_stands)
+            return verdict(self._verifier, answer.text, answer.task, answer.as_it_stands)
         except HaloforgeError:
             raise
         except Exception as e:  # an answer that nobody foresaw ends itself, not the other ten thousand
-            log.debug("verifying %s", answer.id, exc_info=True)
+            log.warning("verifying %s failed: %r", answer.id, e)
+            log.debug("", exc_info=True)
             return VerifyResult(False, None, "not judged: our side failed", repr(e), status=INFRA_ERROR)
 
 

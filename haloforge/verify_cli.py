@@ -9,7 +9,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +19,7 @@ from typer.core import TyperCommand
 
 from haloforge import config as schema
 from haloforge import paths
-from haloforge.errors import EXIT_DONE, EXIT_FAILURES, BadInput, RunStopped
+from haloforge.errors import EXIT_DONE, EXIT_FAILURES, BadInput, MissingTool, RunStopped
 from haloforge.records import STATUSES, UNKNOWN, Prompt, VerifyResult
 from haloforge.terminal import errors_shown, show, terminable
 from haloforge.verdict_rows import VerdictRows, line_of, row_of
@@ -128,7 +128,7 @@ def prepared(
     """Read and check all that can be wrong. Raises BadInput or MissingTool before any work."""
     from haloforge.tasks.answers import Bad, read_answers
     from haloforge.tasks.prompts import read_prompts
-    from haloforge.verifiers import get_verifier, unfit
+    from haloforge.verifiers import get_verifier
 
     if (source is None) == (input is None):
         raise BadInput(
@@ -148,27 +148,44 @@ def prepared(
         answers = read_answers(path, tasks, bad.append if skip_bad else None)
         if not answers and not bad:
             raise BadInput(f'{path} has no answers; a line is a JSON object with "code" or "completion"')
-    reasons = {a.id: reason for a in answers if (reason := unfit(verifier, a.task))}
-    if reasons and not skip_bad:
-        first, reason = next(iter(reasons.items()))
-        more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-        raise BadInput(
-            f"verifier {kind} cannot judge answer {first!r}{more}, which {reason}; with --skip-bad such are `unknown`"
-        )
-    bad += [Bad(id, 0, f"verifier {kind} cannot judge what {reason}") for id, reason in reasons.items()]
-    answers = [a for a in answers if a.id not in reasons]
-    languages = needed(verifier, [a.task for a in answers])
+    unfit = {a.id: reason for a in answers if (reason := _unfit(verifier, a.task))}
+    if unfit and not skip_bad:
+        first, reason = next(iter(unfit.items()))
+        more = f" (and {len(unfit) - 1} more)" if len(unfit) > 1 else ""
+        raise BadInput(f"answer {first!r}{more}: {reason}; with --skip-bad such are `unknown`")
+    bad += [Bad(id, 0, reason) for id, reason in unfit.items()]
+    answers = [a for a in answers if a.id not in unfit]
+    languages = _needed(verifier, [a.task for a in answers])
     if cluster is None:
         verifier.prepare(languages)
     return Job(kind, settings, verifier, answers, bad, languages, cluster)
 
 
-def needed(verifier: Verifier, tasks: Iterable[Prompt]) -> list[str]:
-    """The languages whose tools must be there; where nothing names one, the tools are missed when it comes up."""
-    from haloforge.verifiers import ProgramVerifier, languages_of
+def _names_language(task: Prompt) -> bool:
+    return (task.language or "any").lower() != "any" or bool(task.tests)
 
-    known = verifier.rows if isinstance(verifier, ProgramVerifier) else {}
-    return [language for language in languages_of(tasks) if language in known]
+
+def _unfit(verifier: Verifier, task: Prompt) -> str:
+    """Why the verifier cannot judge answers to this task, absent tools aside; "" where it can."""
+    from haloforge.verifiers import languages_of
+
+    try:
+        verifier.check([task])
+        for language in languages_of([task]) if _names_language(task) else ():
+            with contextlib.suppress(MissingTool):
+                verifier.required_tools(language)
+    except BadInput as e:
+        return str(e)
+    return ""
+
+
+def _needed(verifier: Verifier, tasks: Sequence[Prompt]) -> list[str]:
+    """The languages whose tools must be there; of an answer that names none, C and C++ where the verifier has them."""
+    from haloforge.verifiers import languages_of
+
+    said = set(languages_of(t for t in tasks if _names_language(t)))
+    usual = set(languages_of([Prompt("", "")])) & set(getattr(verifier, "rows", ()))
+    return sorted(said | (usual if any(not _names_language(t) for t in tasks) else set()))
 
 
 def _source(name: str, language: str | None) -> Answer:

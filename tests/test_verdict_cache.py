@@ -18,6 +18,7 @@ from haloforge.code_digest import VERIFYING, code_digest, verifying_digest
 from haloforge.records import Case, Checker, Prompt, VerifyResult
 from haloforge.verdict_cache import VerdictCache, verdict_cache
 from haloforge.verdict_store import VerdictStore, circumstances
+from haloforge.verifiers import get_verifier
 
 TASK = Prompt("double", "double n", "c", (Case("2\n", "4\n"),), entry_point="f", metadata={"note": 1})
 PASSED = VerifyResult(True, 1.0, "1 of 1 cases", None, {"language": "c", "node": "10.0.0.7"}, "passed", 1, 1, 0.25)
@@ -85,6 +86,7 @@ def test_odd_texts_are_found_again(file):
                 {"tests": "x"},
                 {"tests_kind": "append_main"},
                 {"files": {"a": "b"}},
+                {"reference": "int main;"},
                 {"checker": Checker("python", "print(1)", "kattis")},
             )
         ),
@@ -162,6 +164,31 @@ def test_only_what_is_a_property_of_the_program_is_kept(file, result, lasts):
         judged(cache, ask=asked)
         assert asked.times == (0 if lasts else 1)
     assert (VerdictStore(HERE, file).find("int main;", False, TASK) is not None) == lasts
+
+
+def test_a_time_out_under_a_limit_that_was_measured_stays_in_its_run(file):
+    slow = replace(PASSED, status="timeout", metadata={"ended_by": "cpu_limit", "cpu_limit": {"s": 1.0}})
+    cache, asked = VerdictCache(VerdictStore(HERE, file)), Asked(slow)
+    judged(cache, ask=asked)
+    assert judged(cache, ask=asked).cached
+    assert VerdictStore(HERE, file).find("int main;", False, TASK) is None
+    quick = replace(slow, status="passed")
+    assert judged(cache, "other", ask=Asked(quick)) == quick
+    assert VerdictStore(HERE, file).find("other", False, TASK) == quick
+
+
+@pytest.mark.sandbox
+def test_a_machine_is_known_by_level_and_tools_where_nothing_else_decides():
+    said = get_verifier("gcc").fingerprint()
+    assert said is not None
+    assert (said["level"], sorted(said["tools"])) == ("ns", ["g++", "gcc"])
+    chain = get_verifier("chain", stages=[{"type": "gcc"}, {"type": "execution"}])
+    assert chain.fingerprint() == {"stages": [said, get_verifier("execution").fingerprint()]}
+    assert get_verifier("gcc", mounts=["/opt"]).fingerprint() is None
+    assert get_verifier("subprocess", command="true {file}").fingerprint() is None
+    assert (
+        get_verifier("chain", stages=[{"type": "subprocess", "args": {"command": "true {file}"}}]).fingerprint() is None
+    )
 
 
 def test_answers_alike_in_flight_are_judged_once():

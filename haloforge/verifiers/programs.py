@@ -243,7 +243,9 @@ class ProgramVerifier(Verifier):
             raise BadInput(f"verifier {self.name} cannot judge {language}; it knows {', '.join(self.rows)}")
         return tuple(tool_path(tool) for tool in self.rows[name].tools)
 
-    def fingerprint(self) -> dict[str, Any]:
+    def fingerprint(self) -> dict[str, Any] | None:
+        if self.mounts:
+            return None  # what lies there may change
         tools = (tool for row in self.rows.values() for tool in row.tools)
         return {"level": self.level, "machine": platform.machine(), "tools": versions(tools)}
 

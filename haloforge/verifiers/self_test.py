@@ -56,7 +56,7 @@ def _of(name: str) -> Iterator[Found]:
         yield Found(name, "", {}, None, f"not tried: {e}")
         return
     if not isinstance(verifier, ProgramVerifier):
-        yield Found(name, "", {}, None, "not tried: it has no languages of its own")
+        yield Found(name, "", {}, None, "not tried: it needs arguments")
         return
     for language, row in verifier.rows.items():
         known = versions(row.tools)

@@ -57,7 +57,9 @@ class JudgeHere:
         except Exception as e:  # an answer that nobody foresaw ends itself, not the other ten thousand
             log.warning("verifying %s failed: %r", answer.id, e)
             log.debug("", exc_info=True)
-            return VerifyResult(False, None, "not judged: our side failed", repr(e), status=INFRA_ERROR)
+            return VerifyResult(
+                False, None, "not judged: our side failed", f"{type(e).__name__}: {e}", status=INFRA_ERROR
+            )
 
 
 async def verify_answers(

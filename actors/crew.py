@@ -45,6 +45,8 @@ class Plan:
     gpus: GpuPlan
     nodes: dict[str, dict[str, Any]]
     """What each node said of itself, by address, for versions.json."""
+    machines: tuple[dict[str, Any] | None, ...]
+    """What the verifiers' nodes say of all that decides a verdict there (`Verifier.fingerprint`)."""
 
 
 async def plan(cluster: Cluster, config: RaftConfig, model_dir: str, prompts: Iterable[Prompt]) -> Plan:
@@ -80,7 +82,8 @@ async def plan(cluster: Cluster, config: RaftConfig, model_dir: str, prompts: It
     for node in cluster.nodes:
         log.info("verifiers on %s: %d", node, places.count(node))
     said = {one.node.ip: {k: one.says[k] for k in ("host", "cpus", "tools", "versions")} for one in found if one.says}
-    return Plan(generator, trainer, places, cpus, gpus, said)
+    machines = tuple(found[i].says.get("fingerprint") for i in cpus.places)
+    return Plan(generator, trainer, places, cpus, gpus, said, machines)
 
 
 def need(config: RaftConfig, model_dir: str) -> Need:

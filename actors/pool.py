@@ -15,6 +15,7 @@ from actors.cluster import Node, check_code, is_alive, on_node
 from actors.verifier import VerifierActor
 from haloforge.errors import RunStopped
 from haloforge.records import INFRA_ERROR, Prompt, Sample, VerifyResult
+from haloforge.tasks.answers import Answer
 
 log = logging.getLogger("haloforge")
 
@@ -62,13 +63,19 @@ class VerifierPool:
 
     async def judge(self, sample: Sample, prompt: Prompt) -> VerifyResult:
         """A verdict; a fault of ours is tried again on another verifier, then it is `infra_error`."""
+        return await self._judge(call_name("verify", sample.id, sample.cycle), sample.id, sample.text, prompt, False)
+
+    async def judge_answer(self, answer: Answer) -> VerifyResult:
+        """The same for an answer that no run has drawn."""
+        return await self._judge("verify", answer.id, answer.text, answer.task, answer.as_it_stands)
+
+    async def _judge(self, call: str, id: str, text: str, task: Prompt, as_it_stands: bool) -> VerifyResult:
         fault = ""
         for _ in range(ATTEMPTS):
             n = await self._next_free()
             actor, name = self._actors[n], self._names[n]
             try:
-                call = actor.verify.options(name=call_name("verify", sample.id, sample.cycle))
-                result, seconds = await call.remote(sample, prompt)
+                result, seconds = await actor.verify.options(name=call).remote(id, text, task, as_it_stands)
                 self._busy[name] += seconds
                 if result.status != INFRA_ERROR:
                     return result
@@ -80,7 +87,7 @@ class VerifierPool:
                 fault = f"{name} failed: {e.cause!r}"
             finally:
                 self._free.put_nowait(n)
-            log.warning("verifying %s: %s; trying again", sample.id, fault)
+            log.warning("verifying %s: %s; trying again", id, fault)
         return VerifyResult(
             success=False, reward=None, status=INFRA_ERROR, error=fault, details="lost to a fault of ours"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,13 +35,15 @@ def look(kind: str, arguments: dict[str, Any], languages: Sequence[str]) -> dict
     """Run on a node: what it is, which packages of a run it has, and what a verifier there would lack."""
     from haloforge.verifiers import get_verifier
 
-    lacks = ""
+    lacks, fingerprint = "", None
     try:
-        get_verifier(kind, **{"max_workers": 1, **arguments}).prepare(languages)
+        verifier = get_verifier(kind, **{"max_workers": 1, **arguments})
+        verifier.prepare(languages)
+        fingerprint = verifier.fingerprint()
     except MissingTool as e:
         lacks = str(e)
     packages = [name for name in RUN_PACKAGES if importlib.util.find_spec(name) is None]
-    return describe_process({"lacks": lacks, "absent": packages})
+    return describe_process({"lacks": lacks, "absent": packages, "fingerprint": fingerprint})
 
 
 RUN_PACKAGES = ("torch", "transformers", "peft", "trl", "vllm")
@@ -63,24 +65,38 @@ async def survey(cluster: Cluster, kind: str, arguments: dict[str, Any], languag
 
 
 async def _ask(node: Node, kind: str, arguments: dict[str, Any], languages: Sequence[str]) -> Surveyed:
+    says = await _call(node, look, kind, arguments, languages)
+    return Surveyed(node, {}, says) if isinstance(says, str) else Surveyed(node, says, says["lacks"])
+
+
+async def ask_each(nodes: Sequence[Node], function: Callable[[], Any]) -> list[Any]:
+    """What `function` returns on each node; a text where it does not answer, cannot run it or lacks a sandbox."""
+    return list(await asyncio.gather(*(_call(node, function, lacking=True) for node in nodes)))
+
+
+async def _call(node: Node, function: Callable[..., Any], *arguments: Any, lacking: bool = False) -> Any:
+    """What `function` returns on a node, or a text that says why it did not. Raises what it raises of ours.
+
+    Args:
+        lacking: a MissingTool is such a text too.
+    """
     options = {**on_node(node), "name": f"survey {node.ip}", "num_cpus": 0, "max_retries": 0}
-    asked = ray.remote(look).options(**options).remote(kind, arguments, languages)
+    asked = ray.remote(function).options(**options).remote(*arguments)
     try:
-        says = await asyncio.wait_for(asked, ANSWER_S)
+        return await asyncio.wait_for(asked, ANSWER_S)
     except TimeoutError:
-        return Surveyed(node, {}, f"it did not answer within {ANSWER_S:.0f} s")
+        return f"it did not answer within {ANSWER_S:.0f} s"
     except RayError as e:
         cause = getattr(e, "cause", None) or e
+        if isinstance(cause, MissingTool) and lacking:
+            return str(cause)
         if isinstance(cause, HaloforgeError):
             raise cause from None
         reason = str(cause).strip().rpartition("\n")[2]
-        return Surveyed(
-            node,
-            {},
+        return (
             f"it cannot run haloforge's code ({reason}); install it there with cluster/join.sh, or submit with "
-            "--working-dir",
+            "--working-dir"
         )
-    return Surveyed(node, says, says["lacks"])
 
 
 def check_packages(role: str, found: Surveyed) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import ray
 
 from actors.calls import WATCHING, describe_process
-from haloforge.records import Prompt, Sample, VerifyResult
+from haloforge.records import Prompt, VerifyResult
 from haloforge.verifiers import Verifier, get_verifier, verdict
 
 
@@ -33,12 +33,12 @@ class VerifierActor:
     def describe(self) -> dict[str, Any]:
         return describe_process({"level": self._verifier.level})
 
-    def verify(self, sample: Sample, prompt: Prompt) -> tuple[VerifyResult, float]:
-        """The verdict, and the seconds that this actor was busy with it."""
+    def verify(self, id: str, text: str, task: Prompt, as_it_stands: bool) -> tuple[VerifyResult, float]:
+        """The verdict on the answer `id`, and the seconds that this actor was busy with it."""
         start = time.monotonic()
-        self._now = (sample.id, start)
+        self._now = (id, start)
         try:
-            result = verdict(self._verifier, sample.text, prompt)
+            result = verdict(self._verifier, text, task, as_it_stands)
         finally:
             self._now = None
         result = replace(result, metadata={**result.metadata, "node": self._node})

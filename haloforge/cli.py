@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from haloforge import __version__, config_cli, doctor, raft, sft
+from haloforge import __version__, config_cli, doctor, raft, sft, verify_cli
 from haloforge.terminal import errors_shown, show
 from haloforge.watching import report
 from haloforge.watching import status as run_status
@@ -26,6 +26,8 @@ sft_app.command("train")(sft.train)
 app.add_typer(sft_app, name="sft")
 app.add_typer(config_cli.app, name="config")
 app.command()(doctor.doctor)
+app.command(cls=verify_cli.ClusterAlone)(verify_cli.verify)
+app.add_typer(verify_cli.app, name="verifiers")
 
 
 @app.command()

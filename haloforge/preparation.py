@@ -25,6 +25,7 @@ from haloforge.models import StartPoint, context_length, resolve_start_point
 from haloforge.records import Prompt
 from haloforge.seeds import derive
 from haloforge.tasks.prompts import prompt_row, read_prompts
+from haloforge.verdict_cache import VerdictCache, verdict_cache
 from haloforge.verifiers import check_ready
 
 log = logging.getLogger("haloforge")
@@ -200,6 +201,11 @@ def verifier_arguments(config: RaftConfig) -> dict[str, Any]:
             raise BadInput(f"verifier.stages and verifier.weights are for type: chain, but the type is {block.type}")
         return {**arguments, **block.args}
     return {**arguments, "stages": block.stages, "weights": block.weights, **block.args}
+
+
+def cache_of(config: RaftConfig, machines: Iterable[Mapping[str, Any] | None]) -> VerdictCache:
+    """The run's verdict cache, with verifiers on these machines (`Verifier.fingerprint`)."""
+    return verdict_cache(config.verifier.type, verifier_arguments(config), machines, config.verifiers.cache)
 
 
 def _uses_practice(config: RaftConfig) -> bool:

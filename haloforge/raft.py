@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,6 +52,7 @@ def train(
     temperature: Annotated[float | None, typer.Option(help="sampling temperature (0.7)")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="any key: training.learning_rate=2e-5")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="move an earlier run's folder aside and start anew")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="take and leave no verdicts in the cache")] = False,
     allow_weak: Annotated[bool, typer.Option("--allow-weak", help="go on without the full sandbox")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="check everything, say what would run, start nothing")
@@ -72,6 +73,7 @@ def train(
         "raft.samples_per_prompt": samples,
         "generation.temperature": temperature,
         "allow_weak": allow_weak or None,
+        "verifiers.cache": False if no_cache else None,
     }
     with errors_shown(debug, quiet):
         settings = {key: value for key, value in typed.items() if value is not None}
@@ -165,6 +167,7 @@ async def drive(config: RaftConfig, prepared: Prepared, folder: RunFolder, quiet
     from actors.crew import crew, plan
     from actors.metrics import RayMetrics, gpus_watched
     from haloforge.loop import Run, run_raft
+    from haloforge.preparation import cache_of
 
     file = ProgressFile(folder.path)
     shown = Several(file, *seen_by_a_person(quiet), Curves(folder.path))
@@ -184,7 +187,10 @@ async def drive(config: RaftConfig, prepared: Prepared, folder: RunFolder, quiet
             watched = {"generator-0": ports[0].status, "trainer-0": ports[2].status}
             await open_until_end.enter_async_context(gpus_watched(metrics, watched))
             held_out, control_of = prepared.held_out, prepared.control_of
-            run = Run(config, folder, prepared.prompts, held_out, *ports, adapter, control_of, progress=progress)
+            cache = open_until_end.enter_context(closing(cache_of(config, share.machines)))
+            run = Run(
+                config, folder, prepared.prompts, held_out, *ports, adapter, control_of, cache=cache, progress=progress
+            )
             await run_raft(run)
 
 

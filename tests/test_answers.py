@@ -8,7 +8,7 @@ import pytest
 
 from haloforge.errors import BadInput
 from haloforge.records import Case, Prompt
-from haloforge.tasks.answers import read_answers
+from haloforge.tasks.answers import Bad, read_answers
 
 TASKS = [Prompt("HumanEval/0", "p", "python", tests="assert f()", tests_kind="python"), Prompt("7", "q")]
 
@@ -58,11 +58,15 @@ def test_completions_are_joined_with_the_tasks_that_they_name(read):
 def test_a_bad_row_is_named_by_its_line_or_skipped(read, rows, words):
     with pytest.raises(BadInput, match=words):
         read(*rows)
-    skipped = []
-    if rows != ["{"]:
-        kept = read(*rows, on_bad=lambda line, reason: skipped.append((line, reason)))
-        assert len(kept) == len(rows) - 1
-        assert len(skipped) == 1
+    skipped: list[Bad] = []
+    assert len(read(*rows, on_bad=skipped.append)) == len(rows) - 1
+    assert [f"line {bad.line}: {bad.reason}"[: len(words)] for bad in skipped] == [words]
+
+
+def test_a_skipped_row_keeps_its_id_where_nobody_else_has_it(read):
+    skipped: list[Bad] = []
+    read({"id": "a", "code": "x"}, {"id": "b"}, {"id": "a", "code": "y"}, "{", {"id": "b"}, on_bad=skipped.append)
+    assert [bad.id for bad in skipped] == ["b", "line 3", "line 4", "line 5"]
 
 
 def test_a_task_that_the_prompts_lack_is_named(read):

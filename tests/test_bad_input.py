@@ -34,6 +34,7 @@ def raft(
     path: str | None = None,
     address: str | None = None,
     through: Sequence[str] = (),
+    module: Sequence[str] = ("haloforge.raft",),
 ):
     environment = {**os.environ, "HALOFORGE_HOME": str(folder / "home")}
     environment.pop("RAY_ADDRESS", None)
@@ -42,7 +43,7 @@ def raft(
     if path is not None:
         environment["PATH"] = path
     return subprocess.run(
-        [*through, sys.executable, "-m", "haloforge.raft", *arguments],
+        [*through, sys.executable, "-m", *module, *arguments],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -80,6 +81,19 @@ def made(folder: Path) -> Path:
         "untested.jsonl": [{"id": "bare", "prompt": "x", "language": "c"}],
         "cobol.jsonl": [{"id": "old", "prompt": "x", "language": "cobol"}],
     }
+    two = [{"id": "a", "code": "int main(void) { return 0; }", "language": "c"}]
+    files |= {
+        "answers.jsonl": two,
+        "answerless.jsonl": [*two, {"id": "b"}],
+        "same.jsonl": [*two, *two],
+        "outputless.jsonl": [*two, {"id": "b", "code": "x", "tests": [{"input": "1"}]}],
+        "empty-case.jsonl": [*two, {"id": "b", "code": "x", "tests": "nothing to see"}],
+        "cobol-answer.jsonl": [*two, {"id": "b", "code": "x", "language": "cobol"}],
+        "nameless.jsonl": [{"task_id": "nowhere", "completion": "x"}],
+    }
+    write(folder / "main.c", "int main(void) { return 0; }")
+    write(folder / "notes.odd", "int main(void) { return 0; }")
+    write(folder / "foreign.jsonl", '{"id": "a"}\n')
     for name, rows in files.items():
         write(folder / name, "".join((r if isinstance(r, str) else json.dumps(r)) + "\n" for r in rows) or "\n")
     write(folder / "broken.yaml", "a: b: c")
@@ -185,6 +199,87 @@ def test_bad_input_is_refused_by_name(folder, case):
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) < 25
     assert "ready: engine" not in done.stderr
+
+
+VERIFY: dict[str, tuple[list[str], list[str]]] = {
+    "nothing to verify": ([], ["name what to verify", "--input", "standard input"]),
+    "two things to verify": (["main.c", "--input", "answers.jsonl"], ["one thing only"]),
+    "an input that is not there": (["--input", "nowhere.jsonl"], ["nowhere.jsonl", "not found", "looked at"]),
+    "an input that is a folder": (["--input", "empty"], ["cannot read", "empty", "directory"]),
+    "an input without rows": (["--input", "none.jsonl"], ["none.jsonl", "no answers"]),
+    "a line that is not JSON": (["--input", "torn.jsonl", "--prompts", "prompts.jsonl"], ["torn.jsonl", "line 1"]),
+    "a row without an answer": (["--input", "answerless.jsonl"], ["line 2", "no answer", "code", "completion"]),
+    "two answers with one id": (["--input", "same.jsonl"], ["line 2", "also that of line 1", "own id"]),
+    "tests without an expected output": (["--input", "outputless.jsonl"], ["line 2", "test 1", "no expected output"]),
+    "tests of no known kind": (["--input", "empty-case.jsonl"], ["line 2", "no known kind", "list of cases"]),
+    "an answer in a language that nobody knows": (["--input", "cobol-answer.jsonl"], ["'b'", "cobol", "--skip-bad"]),
+    "answers without the tests that they need": (
+        ["--input", "answers.jsonl", "--verifier", "execution"],
+        ["'a'", "needs test cases", "--skip-bad"],
+    ),
+    "a task that the prompts lack": (
+        ["--input", "nameless.jsonl", "--prompts", "prompts.jsonl"],
+        ["line 1", "'nowhere'", "names none of the 1 tasks"],
+    ),
+    "prompts that are not there": (["--input", "answers.jsonl", "--prompts", "no.jsonl"], ["no.jsonl", "not found"]),
+    "prompts beside a source file": (["main.c", "--prompts", "prompts.jsonl"], ["--prompts", "--input only"]),
+    "a language beside rows": (["--input", "answers.jsonl", "--language", "c"], ["--language", "source file"]),
+    "a suffix of no language": (["notes.odd"], ["notes.odd", ".odd", "--language"]),
+    "a language that there is not": (["main.c", "--language", "kobol"], ["'kobol'", "does not know"]),
+    "no such verifier": (["main.c", "--verifier", "gc"], ["'gc'", "known are", "gcc"]),
+    "no such argument": (["main.c", "--args", "cpu=2"], ["does not take", "cpu"]),
+    "an argument without a value": (["main.c", "--args", "cpu_s"], ["key=value"]),
+    "a limit of zero": (["main.c", "--args", "cpu_s=0"], ["cpu_s is 0", "above 0"]),
+    "a limit that is a word": (["main.c", "--args", "memory_mb=much"], ["memory_mb is 'much'", "above 0"]),
+    "weights that do not sum to 1": (
+        ["main.c", "--verifier=chain", "--args=stages=[{type: gcc}, {type: auto}]", "--args=weights=[0.5, 0.6]"],
+        ["weights", "[0.5, 0.6]", "sum to 1"],
+    ),
+    "an output below a file": (["main.c", "--output", "file/out.jsonl"], ["file/out.jsonl", "--output"]),
+    "an output that is a folder": (["main.c", "--output", "empty"], ["empty", "is a folder", "--output"]),
+    "an output of somebody else": (
+        ["main.c", "--output", "foreign.jsonl"],
+        ["not written by this", "--output"],
+    ),
+    "a cluster that does not answer": (["main.c", "--cluster", "127.0.0.1:1"], ["127.0.0.1:1", "--cluster"]),
+    "no workers": (["main.c", "--max-workers", "0"], ["--max-workers", "x>=1"]),
+}
+
+
+@pytest.mark.parametrize("case", VERIFY)
+def test_bad_input_of_verify_is_refused_by_name_before_any_work(folder, case):
+    arguments, named = VERIFY[case]
+    done = raft(folder, *arguments, module=("haloforge.cli", "verify"))
+    assert done.returncode == 2, done.stderr
+    for word in named:
+        assert word in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) < 12
+    assert not (folder / "home/cache").exists()
+
+
+def test_verify_names_an_absent_compiler_with_the_remedy(folder, tmp_path):
+    (tmp_path / "bin").mkdir()
+    for arguments in (["main.c"], ["--input", "answers.jsonl", "--output", "unmade.jsonl"]):
+        done = raft(folder, *arguments, path=str(tmp_path / "bin"), module=("haloforge.cli", "verify"))
+        assert done.returncode == 2, done.stderr
+        assert "needs gcc, absent on this node" in done.stderr
+        assert "install" in done.stderr
+    assert not (folder / "unmade.jsonl").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system, which needs root")
+def test_verify_refuses_an_output_folder_that_is_read_only(folder):
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode:
+        pytest.skip("no mount namespaces here")
+    (folder / "ro").mkdir()
+    command = f"{sys.executable} -m haloforge.cli verify main.c --output ro/out.jsonl"
+    script = f"mount -t tmpfs -o ro none {folder}/ro && {command}"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2, done.stderr
+    for word in ("ro/out.jsonl", "Read-only file system", "--output"):
+        assert word in done.stderr
 
 
 def test_the_same_with_debug_shows_the_traceback(folder):

@@ -121,3 +121,18 @@ def test_a_signal_ends_a_run_within_seconds_and_leaves_nothing(place, number, co
     assert time.monotonic() - start < 10
     assert "goes on from here" in output
     assert nothing_left(place)
+
+
+def test_another_run_with_the_same_answers_takes_their_verdicts_from_the_cache(small_base):
+    for output in ("first", "second"):
+        finish(
+            command(small_base, "--config", "run.yaml", "--output", output, "--cycles=1", "--set=verifiers.cache=true")
+        )
+    first, second = small_base / "first", small_base / "second"
+    assert results(first) == results(second)
+    rows = [json.loads(line) for line in (second / "cycle_1_verified.jsonl").read_text().splitlines()]
+    kept = [row for row in rows if row["metadata"].get("ended_by") != "wall_limit"]
+    assert kept
+    assert all(row["cached"] for row in kept)
+    fresh = [json.loads(line)["cached"] for line in (first / "cycle_1_verified.jsonl").read_text().splitlines()]
+    assert not all(fresh)

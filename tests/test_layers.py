@@ -12,10 +12,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MEANS = """
 budgets code_digest config hardware leash ledger metrics models output_folder paths proof sandbox seeds selection
-source tasks terminal verdict_cache versions watching
+source tasks terminal verdict_cache verdict_rows verdict_store versions watching
 """
-WORK = "data generation loop preparation rendering sft_folder training verifiers"
-COMMANDS = "cli config_cli doctor raft sft"
+WORK = "data generation loop preparation rendering sft_folder training verification verifiers"
+COMMANDS = "cli config_cli doctor raft sft verify_cli"
 LAYERS = {
     "haloforge.records": 0,
     "haloforge.errors": 0,

@@ -24,7 +24,7 @@ from haloforge.config import Block, RaftConfig
 from haloforge.hardware import GIB, Gpu
 from haloforge.ledger import RunFolder
 from haloforge.loop import Run, run_raft
-from haloforge.preparation import prepare
+from haloforge.preparation import cache_of, prepare
 from haloforge.records import INFRA_ERROR, VerifyResult
 from tests.fakes import FakeJudge, FakeLearner, FakeSampler
 from tests.tiny_models import build_model
@@ -114,10 +114,12 @@ def start_and_play(config: RaftConfig) -> None:
     folder.open()
     folder.statistics["run"]["base"] = prepared.start.base_dir
     ports = (FakeSampler(), Faulty(), FakeLearner())
-    run = Run(config, folder, prepared.prompts, prepared.held_out, *ports, None, None)
+    cache = cache_of(config, share.machines)
+    run = Run(config, folder, prepared.prompts, prepared.held_out, *ports, None, None, cache=cache)
     try:
         asyncio.run(run_raft(run))
     finally:
+        cache.close()
         folder.close()
 
 

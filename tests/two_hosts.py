@@ -39,6 +39,7 @@ lora: {r: 8, alpha: 16, dropout: 0.0}
 training: {batch_size: 4, gradient_accumulation_steps: 1, learning_rate: 1e-3}
 hardware: {bf16: false}
 verifier: {type: execution}
+verifiers: {cache: false}
 evaluation: {prompts: mine/heldout.jsonl, samples: 2}
 """
 RAFT = ("python", "-m", "haloforge.raft", "--config", "mine/run.yaml")
@@ -222,7 +223,8 @@ def edit(file: Path) -> None:
 
 def play_demo(made: Cluster) -> tuple[Job, Job]:
     """One cycle of the embedded demo as a job, on the head alone and on both hosts; its base is built once."""
-    demo = ("python", "-m", "haloforge.raft", "--config", "configs/demo.yaml", "--cycles", "1", "--output")
+    start = ("python", "-m", "haloforge.raft", "--config", "configs/demo.yaml")
+    demo = (*start, "--cycles", "1", "--no-cache", "--output")
     alone = made.submit(*demo, "runs/alone", output="runs/alone")
     made.join(made.token)
     both = made.submit(*demo, "runs/both", output="runs/both")

@@ -34,6 +34,7 @@ lora: {r: 8, alpha: 16, dropout: 0.0}
 training: {batch_size: 4, gradient_accumulation_steps: 1, learning_rate: 1e-3}
 hardware: {bf16: false}
 verifier: {type: execution}
+verifiers: {cache: false}
 evaluation: {prompts: heldout.jsonl, samples: 2}
 """
 

@@ -182,6 +182,9 @@ class VerifiersBlock(Block):
     """Verifier actors; unset: one per CPU that generator and trainer leave free, on every node with the tools."""
     max_infra_errors: Share = 0.1
     """Share of a cycle's verdicts that may be lost to our own faults before the run stops."""
+    cache: bool = True
+    """Takes verdicts from the cache under HALOFORGE_HOME, where any command that judged the same answer to the same
+    task in the same circumstances left them, and leaves its own there (docs/VERIFY.md)."""
 
 
 class LimitsBlock(Block):

@@ -70,12 +70,13 @@ async def bring_back(run: Run) -> None:
     last = 0
     while is_complete_adapter(run.folder.final(last + 1)):
         last += 1
+    prompts = {p.id: p for group in (run.prompts, *run.held_out.values()) for p in group.values()}
     for cycle in range(last + 2):
         for names in (TRAINING_FILES, EVALUATION_FILES):
             verdicts = {row["id"]: verdict_from(row) for row in run.folder.rows(cycle, names[1]).read()}
             for row in run.folder.rows(cycle, names[0]).read():
-                if row["id"] in verdicts:
-                    run.cache.remember(sample_from(row), verdicts[row["id"]])
+                if row["id"] in verdicts and row["prompt_id"] in prompts:
+                    run.cache.remember(row["completion"], prompts[row["prompt_id"]], verdicts[row["id"]])
     if last:
         record_update(run, last)
     await run.learner.restore(run.adapter(last), run.adapter(last - 1) if last else None)

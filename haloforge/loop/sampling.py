@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from haloforge import metrics, seeds
 from haloforge.errors import RunStopped
@@ -106,7 +107,7 @@ async def generate_and_verify(
     async def verify() -> None:
         while (sample := await waiting.get()) is not None:
             prompt = prompts[sample.prompt_id]
-            result = await run.cache.judge(sample, prompt, run.judge.judge)
+            result = await run.cache.judge(sample.text, prompt, partial(run.judge.judge, sample, prompt))
             stage.waiting = backlog.take()
             results[sample.id] = result
             count(stage, sample, result, prompts)

@@ -6,7 +6,7 @@ for answer in read_answers("samples.jsonl", prompts=read_prompts("HumanEval.json
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,18 @@ class Answer:
     task: Prompt
 
 
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A row that cannot be judged."""
+
+    id: str
+    """The row's own where nobody else has it, else `line N`."""
+    line: int
+    reason: str
+
+
 def read_answers(
-    path: str | Path, prompts: Iterable[Prompt] = (), on_bad: Callable[[int, str], None] | None = None
+    path: str | Path, prompts: Iterable[Prompt] = (), on_bad: Callable[[Bad], None] | None = None
 ) -> list[Answer]:
     """The answers of a JSONL file, in its order.
 
@@ -35,7 +45,7 @@ def read_answers(
 
     Args:
         prompts: tasks that rows name by `task_id` (or `id`).
-        on_bad: called with line and reason of a bad row, which is then left out.
+        on_bad: called for a bad row, which is then left out.
 
     Raises:
         BadInput: the file cannot be read; a bad row, with its line, where there is no `on_bad`; two with one id.
@@ -45,24 +55,25 @@ def read_answers(
     answers: dict[str, Answer] = {}
     lines: dict[str, int] = {}
     counts: dict[str, int] = {}
-    for number, row in rows_of(path, "input"):
+
+    def bad(line: int, reason: str, id: object = None) -> None:
+        if on_bad is None:
+            raise BadInput(f"{path}, line {line}: {reason}")
+        name = str(id) if isinstance(id, str | int) and str(id) and str(id) not in lines else f"line {line}"
+        lines[name] = line
+        on_bad(Bad(name, line, reason))
+
+    for number, row in rows_of(path, "input", bad if on_bad else None):
         try:
             answer = parse_answer(row, tasks)
             if row.get("id") is None:
                 name = str(row["task_id"]) if row.get("task_id") is not None else f"line {number}"
                 count = counts[name] = counts.get(name, -1) + 1
-                answer = Answer(
-                    name if name.startswith("line ") else f"{name}#{count}",
-                    answer.text,
-                    answer.as_it_stands,
-                    answer.task,
-                )
-            if answer.id in answers:
+                answer = replace(answer, id=name if name.startswith("line ") else f"{name}#{count}")
+            if answer.id in lines:
                 raise BadInput(f"id {answer.id!r} is also that of line {lines[answer.id]}; give each answer its own id")
         except BadInput as e:
-            if on_bad is None:
-                raise BadInput(f"{path}, line {number}: {e}") from e
-            on_bad(number, str(e))
+            bad(number, str(e), row.get("id"))
             continue
         answers[answer.id] = answer
         lines[answer.id] = number

@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -82,11 +82,16 @@ def _exercises(folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, exercism.exercise_row(exercise)
 
 
-def rows_of(path: Path, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def rows_of(
+    path: Path, what: str, on_bad: Callable[[int, str], None] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, JSON object) of each line of a file that is not blank.
 
+    Args:
+        on_bad: called with line and reason where a line is no JSON object, which is then left out.
+
     Raises:
-        BadInput: the file cannot be read, or a line is no JSON object.
+        BadInput: the file cannot be read; a line is no JSON object, where there is no `on_bad`.
     """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
@@ -98,7 +103,10 @@ def rows_of(path: Path, what: str) -> Iterator[tuple[int, dict[str, Any]]]:
             try:
                 row = _object(line)
             except BadInput as e:
-                raise BadInput(f"{path}, line {number}: {e}") from e
+                if on_bad is None:
+                    raise BadInput(f"{path}, line {number}: {e}") from e
+                on_bad(number, str(e))
+                continue
             yield number, row
 
 

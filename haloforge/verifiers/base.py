@@ -106,6 +106,11 @@ class Verifier:
             self.required_tools(language)
         return sandbox.level(self.allow_weak)
 
+    def fingerprint(self) -> dict[str, Any] | None:
+        """All of this machine that decides a verdict, as JSON; None where that cannot be known: nothing is then kept
+        for another command. Raises MissingTool as `prepare` does."""
+        return None
+
     @property
     def level(self) -> str:
         """The sandbox's level on this machine. Raises MissingTool as `prepare` does."""

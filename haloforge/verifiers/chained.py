@@ -64,6 +64,13 @@ class ChainedVerifier(Verifier):
         levels = [stage.prepare(languages) for stage in self.stages]
         return levels[0]
 
+    def fingerprint(self) -> dict[str, Any] | None:
+        stages = [stage.fingerprint() for stage in self.stages]
+        return None if None in stages else {"stages": stages}
+
+    def required_tools(self, language: str) -> tuple[str, ...]:
+        return tuple(tool for stage in self.stages for tool in stage.required_tools(language))
+
     def check(self, prompts: Sequence[Prompt]) -> None:
         for stage in self.stages:
             stage.check(prompts)

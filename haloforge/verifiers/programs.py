@@ -7,6 +7,7 @@ the program's process is called by a driver of ours (haloforge/verifiers/drivers
 from __future__ import annotations
 
 import logging
+import platform
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +33,7 @@ from haloforge.verifiers.languages import Language, Unit
 from haloforge.verifiers.languages.rows import EVERY, ROWS
 from haloforge.verifiers.resident import Compiled, ResidentCompilers
 from haloforge.verifiers.rewards import RewardLevel
-from haloforge.verifiers.toolchain import tool_path
+from haloforge.verifiers.toolchain import tool_path, versions
 
 _log = logging.getLogger(__name__)
 
@@ -243,6 +244,12 @@ class ProgramVerifier(Verifier):
         if name not in self.rows:
             raise BadInput(f"verifier {self.name} cannot judge {language}; it knows {', '.join(self.rows)}")
         return tuple(tool_path(tool) for tool in self.rows[name].tools)
+
+    def fingerprint(self) -> dict[str, Any] | None:
+        if self.mounts:
+            return None  # what lies there may change
+        tools = (tool for row in self.rows.values() for tool in row.tools)
+        return {"level": self.level, "machine": platform.machine(), "tools": versions(tools)}
 
     def _language(self, found: str | None, task: Prompt) -> Language | None:
         """The row of the language that was found; C++, or the only one that there is, where none is named."""

@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 from haloforge.errors import MissingTool
@@ -46,9 +48,15 @@ def version(path: str) -> str:
     return (said.stdout or said.stderr).strip().partition("\n")[0]
 
 
+def versions(tools: Iterable[str]) -> dict[str, str]:
+    """Tool → version, of those that this machine has."""
+    found = {tool: path for tool in sorted(set(tools)) if (path := _found(tool))}
+    with ThreadPoolExecutor(max_workers=4) as pool:  # they wait for processes
+        return dict(zip(found, pool.map(version, found.values()), strict=True))
+
+
 def toolchain() -> dict[str, str]:
     """Tool → version, of every tool that a language has and this machine too."""
     from haloforge.verifiers.languages.rows import ROWS
 
-    tools = {tool for rows in ROWS.values() for row in rows.values() for tool in row.tools}
-    return {tool: version(path) for tool in sorted(tools) if (path := _found(tool))}
+    return versions(tool for rows in ROWS.values() for row in rows.values() for tool in row.tools)

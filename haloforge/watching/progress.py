@@ -58,7 +58,7 @@ def counts(stage: Mapping[str, Any]) -> str:
         parts.append(f"solved {stage['solved']} ({stage['solved'] / stage['done']:.0%})")
     if stage["loss"] is not None:
         parts.append(f"loss {stage['loss']:.4f}")
-    if samples and stage["total"] is not None:
+    if samples and stage["total"] is not None and stage["cycle"] is not None:
         parts.append(f"drawn {stage['drawn']}")
     if stage["rate"] is not None:
         parts.append(f"{stage['rate']:.1f} {stage['unit']}/s")

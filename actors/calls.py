@@ -59,7 +59,7 @@ def describe_process(extra: dict[str, Any] | None = None) -> dict[str, Any]:
     import os
     import socket
 
-    from haloforge.verifiers.toolchain import toolchain
+    from haloforge.verifiers.languages.rows import toolchain
     from haloforge.versions import versions
 
     found = versions()

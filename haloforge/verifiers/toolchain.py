@@ -53,10 +53,3 @@ def versions(tools: Iterable[str]) -> dict[str, str]:
     found = {tool: path for tool in sorted(set(tools)) if (path := _found(tool))}
     with ThreadPoolExecutor(max_workers=4) as pool:  # they wait for processes
         return dict(zip(found, pool.map(version, found.values()), strict=True))
-
-
-def toolchain() -> dict[str, str]:
-    """Tool → version, of every tool that a language has and this machine too."""
-    from haloforge.verifiers.languages.rows import ROWS
-
-    return versions(tool for rows in ROWS.values() for row in rows.values() for tool in row.tools)

@@ -7,6 +7,7 @@ from haloforge.verifiers.languages.csharp import CSHARP
 from haloforge.verifiers.languages.gnu import CLANG, GCC
 from haloforge.verifiers.languages.go import GO
 from haloforge.verifiers.languages.rust import RUST
+from haloforge.verifiers.toolchain import versions
 
 ROWS: dict[str, dict[str, Language]] = {
     "gcc": GCC,
@@ -18,3 +19,8 @@ ROWS: dict[str, dict[str, Language]] = {
 """Toolchain → language → row."""
 EVERY = {**GCC, **RUST, **GO, **CSHARP}
 """Language → row, for verifiers that judge any; C and C++ by gcc."""
+
+
+def toolchain() -> dict[str, str]:
+    """Tool → version, of every tool that a language has and this machine too."""
+    return versions(tool for rows in ROWS.values() for row in rows.values() for tool in row.tools)

@@ -27,6 +27,7 @@ from haloforge.verifiers.programs import (
     ExecutionVerifier,
     GCCVerifier,
     GoVerifier,
+    MinGWVerifier,
     MultiLanguageVerifier,
     languages_of,
 )
@@ -37,6 +38,7 @@ VERIFIERS: dict[str, type[Verifier]] = {
     "clang": ClangVerifier,
     "go": GoVerifier,
     "dotnet": DotNetVerifier,
+    "mingw": MinGWVerifier,
     "auto": MultiLanguageVerifier,
     "execution": ExecutionVerifier,
     "chain": ChainedVerifier,
@@ -103,6 +105,7 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
 
 __all__ = [
     "VERIFIERS", "ChainedVerifier", "ClangVerifier", "DotNetVerifier", "ExecutionVerifier", "GCCVerifier", "GoVerifier",
+    "MinGWVerifier",
     "MultiLanguageVerifier", "RewardLevel", "SubprocessVerifier", "Verifier", "VerifyResult", "check_ready",
     "get_verifier", "languages_of", "verdict",
 ]  # fmt: skip

@@ -160,6 +160,10 @@ class Verifier:
         """Give back what the verifier holds between verdicts; the next verdict takes it again."""
         sandbox.close()
 
+    def shown(self) -> tuple[str, ...]:
+        """What boxes see of this machine besides the toolchains, read-only; the same for every box."""
+        return self.mounts
+
     @contextmanager
     def box(
         self,
@@ -177,12 +181,12 @@ class Verifier:
         """
         level = sandbox.level(self.allow_weak)
         if beside is not None:
-            with sandbox.box(files, limits, level=level, slot=beside.slot, mounts=(*self.mounts, *mounts)) as box:
+            with sandbox.box(files, limits, level=level, slot=beside.slot, mounts=(*self.shown(), *mounts)) as box:
                 yield box
             return
         slot = self._slots.get()
         try:
-            with sandbox.box(files, limits, level=level, slot=slot, mounts=(*self.mounts, *mounts)) as box:
+            with sandbox.box(files, limits, level=level, slot=slot, mounts=(*self.shown(), *mounts)) as box:
                 yield box
         finally:
             self._slots.put(slot)

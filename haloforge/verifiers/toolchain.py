@@ -46,6 +46,19 @@ def version(path: str) -> str:
     return (said.stdout or said.stderr).strip().partition("\n")[0]
 
 
+@cache
+def fast_linking(compiler: str) -> tuple[str, ...]:
+    """Flags that have the compiler at that path link with mold; () where it is absent or the compiler does not know it.
+
+    One thread and no fork: as many verifiers as cores run at the same time, and a box counts threads.
+    """
+    flags = ("-fuse-ld=mold", "-Wl,--threads=1,--no-fork")
+    if not has_tool("mold"):
+        return ()
+    asked = subprocess.run([compiler, *flags, "-Wl,--version"], capture_output=True, text=True, check=False)
+    return flags if asked.returncode == 0 and asked.stdout.startswith("mold") else ()
+
+
 def toolchain() -> dict[str, str]:
     """Tool → version, of every tool that a language has and this machine too."""
     from haloforge.verifiers.languages.rows import ROWS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haloforge.verifiers.languages import Language
 from haloforge.verifiers.languages.csharp import CSHARP
-from haloforge.verifiers.languages.gnu import CLANG, GCC
+from haloforge.verifiers.languages.gnu import CLANG, GCC, MINGW
 from haloforge.verifiers.languages.go import GO
 
 ROWS: dict[str, dict[str, Language]] = {
@@ -12,7 +12,8 @@ ROWS: dict[str, dict[str, Language]] = {
     "clang": CLANG,
     "go": GO,
     "dotnet": CSHARP,
+    "mingw": MINGW,
 }
 """Toolchain → language → row."""
-EVERY = {**GCC, **GO, **CSHARP}
+EVERY = {**GCC, **GO, **CSHARP, "cpp-windows": MINGW["cpp-windows"]}
 """Language → row, for verifiers that judge any; C and C++ by gcc."""

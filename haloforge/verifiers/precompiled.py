@@ -9,6 +9,7 @@ Not here: which headers may be precompiled (languages/includes.py), and with wha
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -106,6 +107,10 @@ class PrecompiledHeaders:
             return None
         return preamble if there else None
 
+    def flags(self, preamble: Preamble) -> tuple[str, ...]:
+        """What the compiler's command line gets, for a preamble that is `ready`."""
+        return ("-include", str(self._known[preamble].folder / _HEADER))
+
     def run(self, box: Box, argv: list[str], preamble: Preamble | None) -> Outcome:
         """Run the compiler with what `ready` returned. What it says is what it says without.
 
@@ -113,13 +118,13 @@ class PrecompiledHeaders:
         """
         if preamble is None:
             return box.run(argv)
-        known = self._known[preamble]
-        built = box.run([argv[0], "-include", str(known.folder / _HEADER), *argv[1:]])
+        built = box.run([argv[0], *self.flags(preamble), *argv[1:]])
         named = str(self.folder).encode() in built.stderr
         if built.ended_by or not (named or (not built.ok and built.exit_code != 1)):
             return built
         plain = box.run(argv)
         if plain.ok != built.ok:
+            known = self._known[preamble]
             known.refused = True
             log.warning(
                 "%s does not take the precompiled header %s; it is not used any more: %s",
@@ -143,10 +148,12 @@ class PrecompiledHeaders:
         # The whole file is read once per process: half a second that a torn one would cost in wrong verdicts.
         if compiled and current and (compiled == known.compiled or _digest(known.folder / _COMPILED) == digest):
             known.compiled, known.looked = compiled, now
-            os.utime(known.folder / _SEEN)
+            with contextlib.suppress(OSError):  # a folder that is only read keeps no order
+                os.utime(known.folder / _SEEN)
             return True
         known.compiled = ()
-        (known.folder / _ABOUT).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (known.folder / _ABOUT).unlink()
         return False
 
     def _pays(self, known: _Known) -> bool:

@@ -37,8 +37,8 @@ _STATUS_OF_ENDING = {
 }
 _SHOWN = 400
 """Characters of a compiler's or program's words that a verdict keeps."""
-_TEMPORARY = re.compile(r"/tmp/cc\w{6}\.(?:o|s|res)|/tmp/cc\w{6}\.ltrans\d+\S*")
-"""Names that gcc makes up for its temporary files."""
+_TEMPORARY = re.compile(r"/tmp/(?:cc\w{6}|\w+-[0-9a-f]{6})\.(?:o|s|res)|/tmp/cc\w{6}\.ltrans\d+\S*")
+"""Names that gcc and clang make up for their temporary files."""
 _OUT_OF_MEMORY = (
     b"std::bad_alloc", b"runtime: out of memory", b"runtime: cannot allocate memory", b"System.OutOfMemoryException",
 )  # fmt: skip

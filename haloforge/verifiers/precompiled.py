@@ -15,6 +15,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -43,6 +44,9 @@ _LIMITS = Limits(
 _PART = 16 * MIB
 """A precompiled header leaves its box in pieces of this size, so that the verifier's memory stays small."""
 _HEADER, _COMPILED, _ABOUT, _SEEN = "preamble.h", "preamble.h.gch", "about.json", "seen"
+
+_OF_THE_SAMPLE = re.compile(rb"main\.\w+:|mold: |\S*ld: |\S*collect2: ")
+"""How the words about a sample begin. Others may be about the precompiled header: a torn one is named by nobody."""
 
 BoxMaker = Callable[[Mapping[str, str | bytes], Limits], AbstractContextManager[Box]]
 
@@ -76,9 +80,9 @@ class PrecompiledHeaders:
         """What boxes must see, read-only: the folder, which is made where it is missing."""
         if not self._off:
             try:
-                if not self.folder.is_dir():
-                    self.folder.mkdir(parents=True, exist_ok=True)
-                    self.folder.chmod(0o755)  # as root a box has another user id
+                self.folder.mkdir(parents=True, exist_ok=True)
+                if self.folder.stat().st_mode & 0o055 != 0o055:  # as root a box has another user id
+                    self.folder.chmod(0o755)
                 return (str(self.folder),)
             except OSError as e:
                 self._off = True
@@ -120,7 +124,7 @@ class PrecompiledHeaders:
             return box.run(argv)
         built = box.run([argv[0], *self.flags(preamble), *argv[1:]])
         named = str(self.folder).encode() in built.stderr
-        if built.ended_by or not (named or (not built.ok and built.exit_code != 1)):
+        if built.ended_by or (not named and (built.ok or _OF_THE_SAMPLE.match(built.stderr))):
             return built
         plain = box.run(argv)
         if plain.ok != built.ok:

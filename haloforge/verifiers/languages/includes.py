@@ -35,7 +35,7 @@ AS_WRITTEN = frozenset(
     """
     dirent.h fcntl.h pthread.h sched.h semaphore.h strings.h sys/mman.h sys/resource.h sys/stat.h sys/time.h
     sys/types.h sys/wait.h unistd.h
-    aclapi.h bcrypt.h dbghelp.h intrin.h iphlpapi.h lm.h psapi.h sddl.h shellapi.h shlobj.h shlwapi.h strsafe.h
+    aclapi.h bcrypt.h dbghelp.h intrin.h iphlpapi.h lm.h psapi.h sddl.h shellapi.h shlobj.h shlwapi.h
     tchar.h tlhelp32.h wincrypt.h windows.h windowsx.h winhttp.h wininet.h winioctl.h winnt.h winreg.h winsock2.h
     winsvc.h winternl.h ws2tcpip.h wtsapi32.h
     """.split()  # noqa: SIM905

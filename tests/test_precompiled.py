@@ -24,6 +24,7 @@ from haloforge.verifiers.languages.gnu import CLANG, GCC, MINGW
 from haloforge.verifiers.languages.includes import ANY_ORDER, AS_WRITTEN, leading
 from haloforge.verifiers.precompiled import PrecompiledHeaders
 from haloforge.verifiers.toolchain import has_tool, tool_path
+from tests import ordinary
 
 pytestmark = pytest.mark.sandbox
 
@@ -136,7 +137,9 @@ def test_every_known_header_may_be_included_again(compiler):
     first = ["winsock2.h", "windows.h"]  # the others for Windows want them before
     names = first + sorted((ANY_ORDER | AS_WRITTEN) - set(first) - {"wininet.h", "winternl.h"})
     all_once = "".join(f"#if __has_include(<{name}>)\n#include <{name}>\n#endif\n" for name in names)
-    apart = "".join(f"#if __has_include(<{name}>)\n#include <{name}>\n#endif\n" for name in (*first, "wininet.h", "winternl.h"))
+    apart = "".join(
+        f"#if __has_include(<{name}>)\n#include <{name}>\n#endif\n" for name in (*first, "wininet.h", "winternl.h")
+    )
     for code in (all_once, all_once * 2, apart * 2):  # wininet.h and winhttp.h do not go together
         argv = [tool_path(compiler), *flags, "-w", "-fsyntax-only", "-"]
         said = subprocess.run(argv, input=code, text=True, capture_output=True)
@@ -359,6 +362,27 @@ def test_a_sample_reads_the_folder_and_changes_nothing_in_it(home, monkeypatch, 
     assert result.status == "passed", (result.details, result.error)
     assert {path.name: (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.iterdir()} == before
     gcc.cleanup()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, else these tests run as an ordinary user anyway")
+def test_it_holds_for_an_ordinary_user():
+    command = [ordinary.python(), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=/", "-c/dev/null"]
+    chosen = [str(Path(__file__).resolve()), "-k", "changes_nothing or forgotten or cannot_be_written"]
+    done = subprocess.run([*ordinary.COMMAND, *command, *chosen], **ordinary.QUIET)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr
+    assert "4 passed" in done.stdout
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_where_landlock_shows_the_hosts_own_folders_a_hidden_one_costs_no_verdict(gcc, monkeypatch, readable):
+    """Without a mount namespace permissions count, and as root a box is another user: it may not get at the folder."""
+    monkeypatch.setattr(sandbox, "level", lambda allow_weak=False: sandbox.LANDLOCK)
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        os.chmod(folder, 0o755 if readable else 0o700)
+        gcc.headers = PrecompiledHeaders(Path(folder, "precompiled"), pays_after=1)
+        assert [gcc.verify(SUM, CPP, as_it_stands=True).status for _ in range(2)] == ["compiled"] * 2
+        assert bool(entries(gcc)) == (readable or os.geteuid() != 0)
+        gcc.cleanup()
 
 
 def test_a_sample_cannot_have_its_own_words_precompiled(gcc):

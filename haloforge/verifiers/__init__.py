@@ -38,9 +38,9 @@ VERIFIERS: dict[str, type[Verifier]] = {
     "clang": ClangVerifier,
     "go": GoVerifier,
     "dotnet": DotNetVerifier,
-    "mingw": MinGWVerifier,
     "auto": MultiLanguageVerifier,
     "execution": ExecutionVerifier,
+    "mingw": MinGWVerifier,
     "chain": ChainedVerifier,
     "subprocess": SubprocessVerifier,
 }

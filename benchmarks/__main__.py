@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.machine import machine
 
-ALL = ("bench_generator", "bench_overlap", "bench_sandbox", "bench_training")
+ALL = ("bench_generator", "bench_overlap", "bench_sandbox", "bench_training", "bench_verify")
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ from haloforge.verifiers.programs import (
     ExecutionVerifier,
     GCCVerifier,
     GoVerifier,
+    MinGWVerifier,
     MultiLanguageVerifier,
     RustVerifier,
     languages_of,
@@ -41,6 +42,7 @@ VERIFIERS: dict[str, type[Verifier]] = {
     "dotnet": DotNetVerifier,
     "auto": MultiLanguageVerifier,
     "execution": ExecutionVerifier,
+    "mingw": MinGWVerifier,
     "chain": ChainedVerifier,
     "subprocess": SubprocessVerifier,
 }
@@ -105,6 +107,6 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
 
 __all__ = [
     "VERIFIERS", "ChainedVerifier", "ClangVerifier", "DotNetVerifier", "ExecutionVerifier", "GCCVerifier", "GoVerifier",
-    "MultiLanguageVerifier", "RewardLevel", "RustVerifier", "SubprocessVerifier", "Verifier", "VerifyResult",
-    "check_ready", "get_verifier", "languages_of", "verdict",
+    "MinGWVerifier", "MultiLanguageVerifier", "RewardLevel", "RustVerifier", "SubprocessVerifier", "Verifier",
+    "VerifyResult", "check_ready", "get_verifier", "languages_of", "verdict",
 ]  # fmt: skip

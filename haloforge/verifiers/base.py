@@ -37,8 +37,8 @@ _STATUS_OF_ENDING = {
 }
 _SHOWN = 400
 """Characters of a compiler's or program's words that a verdict keeps."""
-_TEMPORARY = re.compile(r"/tmp/cc\w{6}\.(?:o|s|res)|/tmp/cc\w{6}\.ltrans\d+\S*")
-"""Names that gcc makes up for its temporary files."""
+_TEMPORARY = re.compile(r"/tmp/(?:cc\w{6}|\w+-[0-9a-f]{6})\.(?:o|s|res)|/tmp/cc\w{6}\.ltrans\d+\S*")
+"""Names that gcc and clang make up for their temporary files."""
 _OUT_OF_MEMORY = re.compile(
     rb"std::bad_alloc|runtime: (?:out of memory|cannot allocate memory)|System\.OutOfMemoryException"
     rb"|^memory allocation of \d+ bytes failed",
@@ -167,6 +167,10 @@ class Verifier:
         """Give back what the verifier holds between verdicts; the next verdict takes it again."""
         sandbox.close()
 
+    def shown(self) -> tuple[str, ...]:
+        """What boxes see of this machine besides the toolchains, read-only; the same for every box."""
+        return self.mounts
+
     @contextmanager
     def box(
         self,
@@ -184,12 +188,12 @@ class Verifier:
         """
         level = sandbox.level(self.allow_weak)
         if beside is not None:
-            with sandbox.box(files, limits, level=level, slot=beside.slot, mounts=(*self.mounts, *mounts)) as box:
+            with sandbox.box(files, limits, level=level, slot=beside.slot, mounts=(*self.shown(), *mounts)) as box:
                 yield box
             return
         slot = self._slots.get()
         try:
-            with sandbox.box(files, limits, level=level, slot=slot, mounts=(*self.mounts, *mounts)) as box:
+            with sandbox.box(files, limits, level=level, slot=slot, mounts=(*self.shown(), *mounts)) as box:
                 yield box
         finally:
             self._slots.put(slot)

@@ -31,6 +31,7 @@ from haloforge.verifiers.base import Verifier, ending, printable, wall_limit_s
 from haloforge.verifiers.drivers import Driven, NotDriven, Secret
 from haloforge.verifiers.languages import Language, Unit
 from haloforge.verifiers.languages.rows import EVERY, ROWS
+from haloforge.verifiers.precompiled import PrecompiledHeaders
 from haloforge.verifiers.resident import Compiled, ResidentCompilers
 from haloforge.verifiers.rewards import RewardLevel
 from haloforge.verifiers.toolchain import tool_path, versions
@@ -121,6 +122,7 @@ class ProgramVerifier(Verifier):
         self.warn = warnings == "penalise"
         self.run_after_compile = run_after_compile
         self.check_only = check_only
+        self.headers = PrecompiledHeaders()
         self.reference_multiple, self.reference_floor_s = reference_multiple, reference_floor_s
         self._residents: ResidentCompilers | None = None
         self._longest: dict[tuple[str, str], float | None] = {}
@@ -190,7 +192,7 @@ class ProgramVerifier(Verifier):
             for language in languages_of([prompt]):
                 row = self.rows.get(language)
                 reason = self.refusal(prompt, row) if row else ""
-                if row and not reason and prompt.has_checks and row.run is None:
+                if row and not reason and prompt.has_checks and row.here().run is None:
                     reason = f"{prompt.tests_kind} tests in {language}: this machine only builds such programs"
                 if reason:
                     raise BadInput(f"verifier {self.name} cannot judge prompt {prompt.id!r}, which has {reason}")
@@ -206,6 +208,9 @@ class ProgramVerifier(Verifier):
             if row.ready:
                 row.ready()
         return level
+
+    def shown(self) -> tuple[str, ...]:
+        return (*self.mounts, *self.headers.mounts())
 
     def refusal(self, task: Prompt, language: Language) -> str:
         """What of the task's checks this verifier cannot run in that language; "" where it runs all."""
@@ -254,9 +259,9 @@ class ProgramVerifier(Verifier):
     def _language(self, found: str | None, task: Prompt) -> Language | None:
         """The row of the language that was found; C++, or the only one that there is, where none is named."""
         if found and found in self.rows:
-            return self.rows[found]
+            return self.rows[found].here()
         if (task.language or "any").lower() == "any" and (found is None or len(self.rows) == 1):
-            return self.rows.get("cpp") or next(iter(self.rows.values()))
+            return (self.rows.get("cpp") or next(iter(self.rows.values()))).here()
         return None
 
     def _build_and_run(self, language: Language, trial: _Trial) -> None:
@@ -289,12 +294,13 @@ class ProgramVerifier(Verifier):
         if language.resident and not self.warn and (compiled := self._compiled(commands, {**build.files, **files})):
             trial.cpu_s += compiled.cpu_s
             commands, contents = (), {compiled.name: compiled.program}
+        preamble = self.headers.ready(build.preamble if commands is build.commands else None, self.box)
         with self.box(contents, limits, build.mounts) as box:
             trial.level = box.level
             trial.metadata["compiler"] = language.tools[0]
             warned = b""
-            for argv in commands:
-                built = box.run([tool_path(argv[0]), *argv[1:]])
+            for number, argv in enumerate(commands):
+                built = self.headers.run(box, [tool_path(argv[0]), *argv[1:]], None if number else preamble)
                 trial.cpu_s += built.cpu_s
                 if not built.ok:
                     self._not_built(built, trial)
@@ -520,6 +526,13 @@ class DotNetVerifier(ProgramVerifier):
 
     name = "dotnet"
     rows = ROWS["dotnet"]
+
+
+class MinGWVerifier(ProgramVerifier):
+    """`mingw`: C and C++ for Windows; runs what it built where there is wine, else only builds."""
+
+    name = "mingw"
+    rows = ROWS["mingw"]
 
 
 class MultiLanguageVerifier(ProgramVerifier):

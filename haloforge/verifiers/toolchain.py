@@ -53,3 +53,16 @@ def versions(tools: Iterable[str]) -> dict[str, str]:
     found = {tool: path for tool in sorted(set(tools)) if (path := _found(tool))}
     with ThreadPoolExecutor(max_workers=4) as pool:  # they wait for processes
         return dict(zip(found, pool.map(version, found.values()), strict=True))
+
+
+@cache
+def fast_linking(compiler: str) -> tuple[str, ...]:
+    """Flags that have the compiler at that path link with mold; () where it is absent or the compiler does not know it.
+
+    One thread and no fork: as many verifiers as cores run at the same time, and a box counts threads.
+    """
+    flags = ("-fuse-ld=mold", "-Wl,--threads=1,--no-fork")
+    if not has_tool("mold"):
+        return ()
+    asked = subprocess.run([compiler, *flags, "-Wl,--version"], capture_output=True, text=True, check=False)
+    return flags if asked.returncode == 0 and asked.stdout.startswith("mold") else ()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from haloforge.source.assemble import Program
 from haloforge.verifiers.drivers import Driven, Secret
+from haloforge.verifiers.toolchain import has_tool
 
 PROGRAM = "program"
 """What every build produces, in the box's folder."""
@@ -32,6 +33,16 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class Preamble:
+    """The headers that a unit begins with, and how they are precompiled (see haloforge/verifiers/precompiled.py)."""
+
+    argv: tuple[str, ...]
+    """Compiler, flags and language; the names of a header and of its output follow."""
+    headers: tuple[str, ...]
+    """As they stand between the angle brackets."""
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """How a unit is built: commands that run one after another in the box, as far as each succeeds."""
 
@@ -41,6 +52,8 @@ class Build:
     """What the commands need besides the unit's files; the driver's files of the same name win."""
     mounts: tuple[str, ...] = ()
     """What boxes must see besides the host's toolchain folders and `verifier.mounts`."""
+    preamble: Preamble | None = None
+    """What the first command may find precompiled; it takes `-include`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +82,8 @@ class Language:
     """A program that every working toolchain builds, to tell a broken one from a broken sample."""
     processes: int = 32
     """Threads and processes that a run may have at the same time."""
+
+    def here(self) -> Language:
+        """The row as far as this machine can: without a run where the tool that runs its programs is absent."""
+        absent = self.run and not self.run[0].startswith("./") and not has_tool(self.run[0])
+        return replace(self, run=None) if absent else self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from haloforge.verifiers.languages import Language
 from haloforge.verifiers.languages.csharp import CSHARP
-from haloforge.verifiers.languages.gnu import CLANG, GCC
+from haloforge.verifiers.languages.gnu import CLANG, GCC, MINGW
 from haloforge.verifiers.languages.go import GO
 from haloforge.verifiers.languages.rust import RUST
 from haloforge.verifiers.toolchain import versions
@@ -15,9 +15,10 @@ ROWS: dict[str, dict[str, Language]] = {
     "rust": RUST,
     "go": GO,
     "dotnet": CSHARP,
+    "mingw": MINGW,
 }
 """Toolchain → language → row."""
-EVERY = {**GCC, **RUST, **GO, **CSHARP}
+EVERY = {**GCC, **RUST, **GO, **CSHARP, "cpp-windows": MINGW["cpp-windows"]}
 """Language → row, for verifiers that judge any; C and C++ by gcc."""
 
 

@@ -42,7 +42,7 @@ BODIES = {
     "puts(\"7\"); fflush(stdout); *(volatile int *)0 = 1;": ("runtime_error", 0.5),
     "for (;;) {}": ("timeout", 0.5),
     "for (;;) puts(\"7777777777777777777777777\");": ("output_limit", 0.5),
-    "volatile char *p = malloc(900 << 20); if (p) for (long i = 0; i < 900L << 20; i += 4096) p[i] = 1;":
+    "volatile char *p = malloc(200 << 20); if (p) for (long i = 0; i < 200L << 20; i += 4096) p[i] = 1;":
         ("memory_limit", 0.5),
     "return 0": ("compile_error", 0.0),
     "missing(); return 0;": ("compile_error", 0.0),
@@ -54,7 +54,7 @@ BODIES = {
 def test_a_program_gets_its_status_and_reward(gcc, body):
     headers = "".join(f"#include <{name}.h>\n" for name in ("stdio", "stdlib", "signal", "unistd"))
     code = f"{headers}int main(void) {{ {body} }}\n"
-    result = gcc.verify(code, task(Case("", "7\n"), language="c"))
+    result = gcc.verify(code, task(Case("", "7\n"), language="c", memory_mb=128))
     assert (result.status, result.reward) == BODIES[body], f"{result.details} {result.error}"
     assert result.success == (result.status == "passed")
     assert (result.passed, result.total) == (int(result.success), 1)

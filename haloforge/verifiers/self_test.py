@@ -23,7 +23,6 @@ PROGRAMS = {
     "go": 'package main\n\nimport "fmt"\n\nfunc main() {\n\tvar n int\n\tfmt.Scan(&n)\n\tfmt.Println(FACTOR * n)\n}\n',
     "csharp": "using System;\nclass Program {\n"
     "    static void Main() { Console.WriteLine(FACTOR * int.Parse(Console.ReadLine())); }\n}\n",
-    "python": "print(FACTOR * int(input()))\n",
 }
 """Language → a program that prints the number it reads times FACTOR; right is 2."""
 _CASES = (Case("4\n", "8\n"), Case("-10\n", "-20\n"))

@@ -10,20 +10,14 @@ from haloforge.errors import MissingTool
 from haloforge.records import Case, Prompt
 from haloforge.verifiers import DotNetVerifier, get_verifier
 from haloforge.verifiers.languages import Unit, csharp
+from tests.hostile import attacks
 
 pytestmark = pytest.mark.sandbox
 
 USINGS = "using System;\nusing System.Linq;\nusing System.Collections.Generic;\n"
 RIGHT = "public static int Add(int a, int b) { return a + b; }"
 WRONG = "public static int Add(int a, int b) { return 0; }"
-TESTS = """
-    static void Check(bool ok) { if (!ok) throw new System.Exception("assertion failed"); }
-    public static void Main(string[] args) {
-        Check(Add(1, 2) == 3);
-        Check(new List<int>(new int[] { Add(1, 1), Math.Max(0, 1) }).SequenceEqual(new List<int>(new int[] { 2, 1 })));
-    }
-}
-"""
+TESTS = (attacks.FOLDER / "tasks/add.cs").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -121,85 +115,6 @@ def test_a_main_of_any_kind_is_called(dotnet, head, body, passed):
 def test_tests_without_a_main_are_unknown(dotnet):
     result = judged(dotnet, f"class Problem {{ {RIGHT} }}\n", "class T { static void Mainly() {} }\n")
     assert (result.status, "called Main" in result.details) == ("unknown", True)
-
-
-_FORGERIES = """
-== exit in a static constructor
-static Problem() { Environment.Exit(0); }
-== exit when called
-public static int Add(int a, int b) { Environment.Exit(0); return 0; }
-== exit from a thread
-public static int Add(int a, int b) { new System.Threading.Thread(() => Environment.Exit(0)).Start(); for (;;) {} }
-== the process killed
-static Problem() { System.Diagnostics.Process.GetCurrentProcess().Kill(); }
-== own Main in the same class
-static int Main() { return 0; }
-== own exception that is none
-class System {
-    public class Exception : global::System.Exception {
-        public Exception(string s) { global::System.Environment.Exit(0); }
-    }
-}
-== own list
-public static int Add(int a, int b) { return a + b; }
-class List<T> {
-    public List(T[] a) {}
-    public bool SequenceEqual(List<T> o) { return true; }
-}
-== own Math
-public static int Add(int a, int b) { return a + b; }
-class Math { public static int Max(int a, int b) { return 1; } }
-== an attribute left over
-[System.Diagnostics.Conditional("NEVER")]
-== a condition left open
-#if NEVER
-== a comment left open
-static void Check(bool ok) {}
-public static void Main(string[] args) {}
-} /*
-== own Check
-static void Check(bool ok) {}
-== the input read and echoed
-static Problem() { Console.WriteLine(Console.In.ReadToEnd()); Environment.Exit(0); }
-== our source read
-static Problem() {
-    foreach (var f in System.IO.Directory.GetFiles(".", "*.cs")) Console.WriteLine(System.IO.File.ReadAllText(f));
-}
-== an exception caught above
-static Problem() { AppDomain.CurrentDomain.UnhandledException += (o, e) => Environment.Exit(0); }
-== output thrown away
-static Problem() { Console.SetOut(System.IO.TextWriter.Null); }
-"""
-_INITIALISER = """
-namespace System.Runtime.CompilerServices { class ModuleInitializerAttribute : Attribute {} }
-class M { [System.Runtime.CompilerServices.ModuleInitializer] internal static void I() { Environment.Exit(0); } }
-"""
-_SYSTEM = """
-namespace System {
-    class Console { public static System.IO.Stream OpenStandardInput() { Environment.Exit(0); return null; } }
-}
-"""
-FORGERIES = {
-    **{
-        name: inside(code if "Add(" in code else f"{WRONG}\n{code}")
-        for name, _, code in (part.partition("\n") for part in _FORGERIES.split("\n== ")[1:])
-    },
-    "own Main in another class": inside(WRONG, "class First { static int Main() { return 0; } }"),
-    "own extension method": inside(
-        RIGHT.replace("a + b", "3"),
-        "static class E { public static bool SequenceEqual<T>(this List<T> a, List<T> b) { return true; } }",
-    ),
-    "own Console": inside(WRONG, "class Console { public static void WriteLine(object o) {} }"),
-    "a module initialiser": inside(WRONG, _INITIALISER),
-    "own namespace System": inside(WRONG, _SYSTEM),
-}
-
-
-@pytest.mark.parametrize("name", FORGERIES)
-def test_no_forgery_passes(dotnet, name):
-    result = judged(dotnet, FORGERIES[name])
-    assert result.status in ("tests_failed", "compile_error", "timeout"), result
-    assert result.passed == 0
 
 
 def test_an_answers_own_types_do_no_harm_where_the_tests_do_not_name_them(dotnet):

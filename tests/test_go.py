@@ -12,34 +12,13 @@ from haloforge.records import Case, Prompt
 from haloforge.verifiers import GoVerifier, get_verifier
 from haloforge.verifiers.go_toolchain import built_archives, toolchain
 from haloforge.verifiers.toolchain import tool_path
+from tests.hostile import attacks
 
 pytestmark = pytest.mark.sandbox
 
 HEAD = 'package main\n\nimport "fmt"\n\n'
 WORKED = "func Add(a, b int) int { return a + b }\n"
-TESTS = """package sol
-
-import (
-	"reflect"
-	"testing"
-)
-
-var cases = []struct{ a, b, sum int }{{1, 2, 3}, {2, 2, 4}}
-
-func TestAdd(t *testing.T) {
-	for _, c := range cases {
-		if got := Add(c.a, c.b); got != c.sum {
-			t.Errorf("Add(%d, %d) = %d", c.a, c.b, got)
-		}
-	}
-}
-
-func TestSame(t *testing.T) {
-	if ok := reflect.DeepEqual([]int{Add(1, 1), len("ab")}, []int{2, 2}); ok != true {
-		t.Fatal("not the same")
-	}
-}
-"""
+TESTS = (attacks.FOLDER / "tasks/add.go").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -210,104 +189,17 @@ def test_an_own_example_of_an_answer_among_tests_counts_only_where_it_fails(go):
 
 
 WRONG = "func Add(a, b int) int { return 0 }\n"
-_FORGERIES = r"""
-== exit in init: os
-func init() { os.Exit(0) }
-== syscall exit in init: syscall
-func init() { syscall.Exit(0) }
-== exit when called: os
-func Add(a, b int) int { os.Exit(0); return 0 }
-== goexit when called: runtime
-func Add(a, b int) int { runtime.Goexit(); return 0 }
-== own TestMain: os testing
-func TestMain(m *testing.M) { os.Exit(0) }
-== panic:
-func Add(a, b int) int { panic(nil) }
-== exit from a goroutine: os time
-func init()            { go func() { time.Sleep(time.Millisecond); os.Exit(0) }() }
-func Add(a, b int) int { select {} }
-== the input read first: io os
-func init() { io.ReadAll(os.Stdin) }
-== the nonce echoed: fmt io os
-func init() { b, _ := io.ReadAll(os.Stdin); fmt.Printf("\n%s\nok\nPASS\n", b) }
-== a summary printed: fmt
-func init() { fmt.Println("--- PASS: TestAdd (0.00s)\nPASS\nok") }
-== the tests' variable emptied:
-func init() { cases = nil }
-== the tests' variable by linkname: unsafe
-var _ unsafe.Pointer
-
-//go:linkname mine answer.cases
-var mine []struct{ a, b, sum int }
-
-func init() { mine = nil }
-== true is false:
-const true = false
-== len:
-func len(s string) int { return 0 }
-== int is a type of its own:
-type int struct{ any }
-
-func (int) String() string { return "" }
-== error:
-type error interface{}
-
-var nil error
-== flags that leave tests out: flag testing
-func init() { testing.Init(); flag.Set("test.run", "^$"); flag.Set("test.list", ".*") }
-== arguments that leave tests out: os flag testing
-func init() { os.Args = []string{"a", "-test.run=^$"}; testing.Init(); flag.Parse() }
-== other flags: flag
-func init() { flag.CommandLine = flag.NewFlagSet("a", flag.ContinueOnError) }
-== an own run of the tests: testing
-func init() { testing.Main(func(a, b string) (bool, error) { return true, nil }, nil, nil, nil) }
-== stdout closed: syscall
-func init() { syscall.Close(1); syscall.Dup2(2, 1) }
-== another program: syscall
-func init() { syscall.Exec("/bin/true", []string{"true"}, nil) }
-== our source read: fmt os path/filepath
-func init() {
-	names, _ := filepath.Glob("/work/*")
-	for _, n := range names {
-		b, _ := os.ReadFile(n)
-		if len(b) < 9999 {
-			fmt.Printf("%s\n", b)
-		}
-	}
-}
-== the main package by linkname: unsafe
-var _ unsafe.Pointer
-
-//go:linkname theirs main.answer
-func theirs(int)
-
-func init() { theirs(2) }
-== an assembler's function:
-func lacks()
-
-func init() { lacks() }
-== cgo: C
-func init() { C.exit(0) }
-"""
-FORGERIES = {
-    head.partition(":")[0]: (head.partition(":")[2], code)
-    for head, _, code in (part.partition("\n") for part in _FORGERIES.split("\n== ")[1:])
-}
-"""What stands in an answer beside a wrong Add (or has a wrong Add of its own)."""
+FORGERIES = sorted(name for name in attacks.ATTACKS if name.endswith(".go"))
 
 
 @pytest.mark.parametrize("name", FORGERIES)
-def test_no_forgery_passes(go, name):
-    imports, code = FORGERIES[name]
-    lines = "".join(f'import "{path}"\n' for path in imports.split())
-    answer = f"package sol\n\n{lines}\n{code}\n" + ("" if "func Add(" in code else WRONG)
-    result = judged(go, answer)
-    assert result.status in ("tests_failed", "compile_error", "timeout", "violation"), result
-    assert result.passed < 2
-    result = judged(go, answer.replace("package sol", 'package sol\n\nimport "testing"\nimport "reflect"', 1)
-                    .replace('import "testing"\n', "", imports.split().count("testing")),
-                    TESTS.partition(")\n")[2], tests_kind="append_go_test")  # fmt: skip
-    assert result.status in ("tests_failed", "compile_error", "timeout", "violation"), result
+def test_no_forgery_passes_in_one_file_with_the_tests(go, name):
+    """tests/test_hostile.py has them beside a test file."""
+    answer = (attacks.FOLDER / name).read_text()
+    testing = "" if 'import "testing"' in answer else 'import "testing"\n'
+    answer = answer.replace("package sol", f'package sol\n\n{testing}import "reflect"', 1)
+    result = judged(go, answer, TESTS.partition(")\n")[2], tests_kind="append_go_test")
+    assert result.status in attacks.expected(name), result
 
 
 @pytest.mark.parametrize(("end", "last"), [("/*", "/* of the tests */"), ("var _ = `", "// of the `tests`"[:-1])])

@@ -40,6 +40,10 @@ def test_an_attack_gets_its_status_and_nothing_survives_it(name):
 RIGHT = {
     ".c": "int add(int a, int b) { return a + b; }\n",
     ".cpp": "int add(int a, int b) { return a + b; }\n",
+    ".rs": "fn add(a: i32, b: i32) -> i32 { a + b }\n",
+    ".go": "package sol\n\nfunc Add(a, b int) int { return a + b }\n",
+    ".cs": "using System;\nusing System.Linq;\nusing System.Collections.Generic;\nclass Problem {\n"
+    "    public static int Add(int a, int b) { return a + b; }\n",
 }
 
 

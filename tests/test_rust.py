@@ -14,27 +14,13 @@ from haloforge.verifiers.drivers import rust as driver
 from haloforge.verifiers.languages import Unit
 from haloforge.verifiers.languages.rust import RUST, edition, has_main
 from haloforge.verifiers.languages.rustc import has_edition
+from tests.hostile import attacks
 
 pytestmark = pytest.mark.sandbox
 
 GOOD = "fn add(a: i32, b: i32) -> i32 { a + b }\n"
 BAD = "fn add(a: i32, b: i32) -> i32 { a - b }\n"
-MODULE = """
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn adds() {
-        assert_eq!(add(1, 2), 3);
-    }
-
-    #[test]
-    fn adds_words() {
-        assert_eq!(format!("{}", add(20, 22)), "42");
-    }
-}
-"""
+MODULE = (attacks.FOLDER / "tasks/add.rs").read_text()
 MAIN = 'fn main() {\n    assert_eq!(add(1, 2), 3);\n    assert_eq!(add(2, 2).to_string(), "4");\n}\n'
 
 
@@ -224,189 +210,16 @@ def test_conditions_are_read():
         driver.holds('all(test, target_arch = "x86")', on)
 
 
-EXPORTED = (
-    "#[macro_export] macro_rules! assert_eq { ($($t:tt)*) => {} }\n"
-    '#[macro_export] macro_rules! format { ($($t:tt)*) => { "42" } }\n'
-)
-KEY_HUNT = """
-use std::io::{Read, Seek, Write};
-use std::os::fd::AsFd;
-fn add(_: i32, _: i32) -> i32 {
-    let mut input = std::fs::File::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
-    input.rewind().unwrap();
-    let mut nonce = String::new();
-    input.read_to_string(&mut nonce).unwrap();
-    let nonce = u64::from_str_radix(nonce.trim(), 16).unwrap();
-    let mut texts = std::vec![include_str!("main.rs").to_string()];
-    for folder in [".", "/work", "/tmp"] {
-        for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            texts.extend(std::fs::read_to_string(file.path()));
-        }
-    }
-    for text in texts {
-        for word in text.split(|c: char| !c.is_ascii_digit()).filter(|word| word.len() > 14) {
-            let Ok(key) = word.parse::<u64>() else { continue };
-            for passed in 1..3u64 {
-                let mut x = (nonce ^ key).wrapping_add(passed.wrapping_mul(0x9E3779B97F4A7C15));
-                x = (x ^ (x >> 30)).wrapping_mul(0xBF58476D1CE4E5B9);
-                x = (x ^ (x >> 27)).wrapping_mul(0x94D049BB133111EB);
-                std::println!("{:016x}", x ^ (x >> 31));
-            }
-        }
-    }
-    std::io::stdout().flush().unwrap();
-    std::process::exit(0)
-}
-"""
-NESTED = """
-use std::io::{Read, Seek};
-use std::os::fd::{AsFd, AsRawFd};
-extern "C" { fn dup(fd: i32) -> i32; fn dup2(from: i32, to: i32) -> i32; }
-static mut INSIDE: bool = false;
-fn mixed(mut x: u64) -> u64 {
-    x = (x ^ (x >> 30)).wrapping_mul(0xBF58476D1CE4E5B9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94D049BB133111EB);
-    x ^ (x >> 31)
-}
-fn unmixed(mut x: u64) -> u64 {
-    x = (x ^ (x >> 31) ^ (x >> 62)).wrapping_mul(0x319642B2D24D8EC3);
-    x = (x ^ (x >> 27) ^ (x >> 54)).wrapping_mul(0x96DE1B173F119089);
-    x ^ (x >> 30) ^ (x >> 60)
-}
-fn add(_: i32, _: i32) -> i32 {
-    if unsafe { INSIDE } { return 0; }
-    unsafe { INSIDE = true; }
-    let mut input = std::fs::File::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap());
-    let mut nonce = String::new();
-    input.rewind().unwrap();
-    input.read_to_string(&mut nonce).unwrap();
-    input.rewind().unwrap();
-    let nonce = u64::from_str_radix(nonce.trim(), 16).unwrap();
-    let file = std::fs::File::create("grabbed").unwrap();
-    let stdout = unsafe { let stdout = dup(1); dup2(file.as_raw_fd(), 1); stdout };
-    crate::main();
-    unsafe { dup2(stdout, 1); }
-    let said = std::fs::read_to_string("grabbed").unwrap();
-    let answer = u64::from_str_radix(said.trim(), 16).unwrap();
-    assert_eq!(mixed(unmixed(answer)), answer);
-    let step = 0x9E3779B97F4A7C15u64;
-    for passed in 0..2u64 {
-        let key = unmixed(answer).wrapping_sub(passed.wrapping_mul(step)) ^ nonce;
-        for total in 1..3u64 {
-            std::println!("{:016x}", mixed((nonce ^ key).wrapping_add(total.wrapping_mul(step))));
-        }
-    }
-    std::process::exit(0)
-}
-"""
-GRAB = (
-    '#![doc = "/* /* "]\n'
-    "macro_rules! grab {\n"
-    "    ($(#$x:tt[$($y:tt)*])* extern crate std as $s:ident; pub mod $m:ident;"
-    " fn main() { $($b:tt)* } $($t:tt)*) => {\n"
-    "        extern crate std as $s; pub mod $m; fn one() -> u64 { 1 } fn two() -> u64 { 2 }\n"
-    '        fn main() { $m::main(if stringify!($($t)*).contains("mod tests") { two } else { one }) }\n'
-    "        $($t)*\n"
-    "    }\n"
-    "}\n"
-    'grab! {\n#![doc = " */ */"]\n'
-)
-FORGERIES = {
-    "exit in the function": ("fn add(_: i32, _: i32) -> i32 { std::process::exit(0) }", "tests_failed"),
-    "exit of the C library": (
-        'extern "C" { fn _exit(code: i32) -> !; }\nfn add(_: i32, _: i32) -> i32 { unsafe { _exit(0) } }',
-        "tests_failed",
-    ),
-    "exit in a thread": (
-        "fn add(_: i32, _: i32) -> i32 { std::thread::spawn(|| std::process::exit(0)).join().unwrap(); 0 }",
-        "tests_failed",
-    ),
-    "printing what a good end looks like": (
-        "fn add(_: i32, _: i32) -> i32 { for n in 0..4096u64 { std::println!(\"{n:016x}\"); } "
-        'std::println!("test result: ok. 2 passed; 0 failed"); std::process::exit(0) }',
-        "tests_failed",
-    ),
-    "a panic hook that exits": (
-        "fn add(a: i32, b: i32) -> i32 { std::panic::set_hook(Box::new(|_| std::process::exit(0))); a - b }",
-        "tests_failed",
-    ),
-    "a macro of the name": ("macro_rules! assert_eq { ($($t:tt)*) => {} }\n" + BAD, "tests_failed"),
-    "an exported macro of the name": (EXPORTED + BAD, "tests_failed"),
-    "a macro under another name": (
-        "macro_rules! nothing { ($($t:tt)*) => {} }\npub(crate) use nothing as assert_eq;\n" + BAD, "tests_failed"
-    ),
-    "itself as std": ("extern crate self as std;\n" + EXPORTED + BAD, "tests_failed"),
-    "its own main": ("fn main() { std::process::exit(0) }\n" + BAD, "tests_failed"),
-    "its own tests": (BAD + "#[test]\nfn t1() {}\n#[test]\nfn t2() {}\n", "tests_failed"),
-    "reading the input first": (
-        "fn add(_: i32, _: i32) -> i32 { let mut s = String::new(); std::io::stdin().read_line(&mut s).unwrap(); "
-        "std::println!(\"{s}\"); std::process::exit(0) }",
-        "tests_failed",
-    ),
-    "looking for the key in the source": (KEY_HUNT, "tests_failed"),
-    "computing the key from an answer": (NESTED, "tests_failed"),
-    "calling main again": ("fn add(_: i32, _: i32) -> i32 { crate::main(); std::process::exit(0) }", "tests_failed"),
-    "closing stdout": (
-        'extern "C" { fn close(fd: i32) -> i32; }\nfn add(a: i32, b: i32) -> i32 { unsafe { close(1) }; a + b }',
-        "tests_failed",
-    ),
-    "hiding behind a comment": (GRAB + BAD + "}\n", "compile_error"),
-    "code before main": (
-        '#[used]\n#[link_section = ".init_array"]\nstatic FIRST: extern "C" fn() = first;\n'
-        'extern "C" fn first() { std::process::exit(0) }\n' + BAD,
-        "compile_error",
-    ),
-    "code before main, from inside a string": (
-        'const A: &str = "/* /* ";\n#[used]\n#[link_section = ".init_array"]\nstatic FIRST: extern "C" fn() = first;\n'
-        'const B: &str = " */ */";\nextern "C" fn first() { std::process::exit(0) }\n' + BAD,
-        "compile_error",
-    ),
-    "the C library's memcmp": (
-        "#[no_mangle]\npub extern \"C\" fn memcmp(_: *const u8, _: *const u8, _: usize) -> i32 { 0 }\n"
-        "#[no_mangle]\npub extern \"C\" fn bcmp(_: *const u8, _: *const u8, _: usize) -> i32 { 0 }\n"
-        "fn add(a: i32, _: i32) -> i32 { [3, 5, 41][a.min(3) as usize - 1] }\n",
-        "compile_error",
-    ),
-    "the C library's main": (
-        '#![no_main]\n#[export_name = "main"]\npub extern "C" fn first() -> i32 { 0 }\n' + BAD, "compile_error"
-    ),
-    "a function in assembly": (
-        'std::arch::global_asm!(".globl bcmp", "bcmp: xor %eax, %eax", "ret");\n' + BAD, "compile_error"
-    ),
-    "assembly under another name": (
-        'use std::arch::{asm as text};\nfn add(_: i32, _: i32) -> i32 { unsafe { text!("nop") }; 3 }', "compile_error"
-    ),
-    "no main for us": ("#![no_main]\n" + BAD, "compile_error"),
-    "swallowing what follows": (BAD + "macro_rules! all { ($($t:tt)*) => {} }\nall! {", "compile_error"),
-    "a comment without end": (BAD + "/*", "compile_error"),
-    "an attribute without item": (BAD + "#[cfg(any())]", "compile_error"),
-}  # fmt: skip
+KEY_HUNT = (attacks.FOLDER / "forgeries/looking_for_the_key_in_the_source.rs").read_text().partition("\n")[2]
+FORGERIES = sorted(name for name in attacks.ATTACKS if name.endswith(".rs"))
 
 
 @pytest.mark.parametrize("name", FORGERIES)
-def test_a_forged_end_is_none(rust, name):
-    code, status = FORGERIES[name]
-    result = judge(rust, code)
-    assert (result.status, result.success) == (status, False), f"{result.details} {result.error}"
-    if name != "closing stdout":
-        assert judge(rust, code, MAIN, "append_main").status == status
-
-
-OWN_TYPE = """
-#[derive(Debug)]
-struct Equal;
-impl PartialEq<i32> for Equal { fn eq(&self, _: &i32) -> bool { true } }
-impl std::fmt::Display for Equal {
-    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result { f.write_str("42") }
-}
-fn add(_: i32, _: i32) -> Equal { Equal }
-"""
-
-
-def test_what_in_process_admits(rust):
-    """An answer's own types may be equal to anything, as its own functions may return anything."""
-    result = judge(rust, OWN_TYPE)
-    assert (result.status, result.trust) == ("passed", "in_process")
+def test_a_forged_end_of_a_main_is_none_either(rust, name):
+    """tests/test_hostile.py has them against a test module."""
+    result = judge(rust, (attacks.FOLDER / name).read_text(), MAIN, "append_main")
+    if "closing_stdout" not in name:
+        assert result.status in attacks.expected(name), f"{result.details} {result.error}"
 
 
 LIB = "pub fn add(a: i32, b: i32) -> i32 {\n    a + b\n}\n"

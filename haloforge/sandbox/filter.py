@@ -57,13 +57,14 @@ OWN_PROCESS_ONLY = {
 }  # fmt: skip
 _SETSCHEDULER = 144
 SHARED_UID = {
-    "chmod": 90, "fchmod": 91, "fchmodat": 268, "fchmodat2": 452,
+    "chmod": 90, "fchmodat": 268, "fchmodat2": 452,
     "chown": 92, "fchown": 93, "lchown": 94, "fchownat": 260, "file_setattr": 469,
     "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "setxattrat": 463,
     "removexattr": 197, "lremovexattr": 198, "fremovexattr": 199, "removexattrat": 466,
     "utime": 132, "utimes": 235, "futimesat": 261, "utimensat": 280,
 }  # fmt: skip
 """Denied where files of the same owner are in sight: Landlock does not govern modes, times and attributes."""
+_FCHMOD = 91
 _SETPRIORITY = 141
 
 _Instruction = tuple[int, int, int, int]
@@ -93,6 +94,8 @@ def program(
     ]
     for number in sorted(denied.values()):
         code += [(_JEQ, 0, 1, number), _REFUSE]
+    if shared_uid:  # mold makes what it wrote executable, and gives up where that is refused: not done, and no error
+        code += [(_JEQ, 0, 1, _FCHMOD), (_RET, 0, 0, _ERRNO)]
     # clone3 hides its flags in memory; glibc falls back to clone.
     code += [(_JEQ, 0, 1, _CLONE3), (_RET, 0, 0, _ERRNO | _ENOSYS)]
     code += _of(_CLONE, [(_LOAD, 0, 0, _ARG0), (_JSET, 0, 1, _NEW_NAMESPACES), _REFUSE])

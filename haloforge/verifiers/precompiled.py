@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from haloforge import paths
@@ -64,6 +65,11 @@ class _Known:
     """It cannot be built here, or the compiler does not take it: not tried again by this process."""
 
 
+@cache
+def _warn_once(text: str) -> None:
+    log.warning(text)
+
+
 class PrecompiledHeaders:
     """The node's precompiled headers as one verifier sees them; safe with others in threads and processes."""
 
@@ -86,7 +92,7 @@ class PrecompiledHeaders:
                 return (str(self.folder),)
             except OSError as e:
                 self._off = True
-                log.warning("no precompiled headers: %s cannot be made: %s", self.folder, e.strerror)
+                _warn_once(f"no precompiled headers: {self.folder} cannot be made: {e.strerror}")
         return ()
 
     def ready(self, preamble: Preamble | None, box: BoxMaker) -> Preamble | None:

@@ -32,8 +32,11 @@ _MAIN = "\n#include <assert.h>\nint main(void) { assert(add(2, 3) == 5); return 
 ADD = {
     ".c": ("c", "append_main", _MAIN),
     ".cpp": ("cpp", "append_main", _MAIN),
+    ".rs": ("rust", "append_cfg_test", (FOLDER / "tasks/add.rs").read_text()),
+    ".go": ("go", "go_test", (FOLDER / "tasks/add.go").read_text()),
+    ".cs": ("csharp", "append_main", (FOLDER / "tasks/add.cs").read_text()),
 }
-"""Suffix of a forgery → language, tests_kind and tests: add(2, 3) is 5."""
+"""Suffix of a forgery → language, tests_kind and tests of a function that adds two numbers."""
 ANSWERS = {
     "disk_filler.c": ["bounded"],
     "disk_unlinked.c": ["bounded"],
@@ -69,7 +72,11 @@ def run(name: str, level: str) -> VerifyResult:
     if name.startswith(FORGED):
         language, kind, tests = ADD[Path(name).suffix]
         task = Prompt(name, name, language, tests=tests, tests_kind=kind, entry_point="add")
-        return MultiLanguageVerifier(max_workers=1, cpu_s=1.0, memory_mb=256).verify((FOLDER / name).read_text(), task)
+        every = MultiLanguageVerifier(max_workers=1, cpu_s=1.0, memory_mb=256)
+        result = every.verify((FOLDER / name).read_text(), task, as_it_stands=True)
+        if language == "csharp":
+            every.cleanup()  # a compiler that is kept running would look like a survivor
+        return result
     verifier = GCCVerifier(max_workers=1, cpu_s=0.5, compile_cpu_s=3, memory_mb=256)
     os.environ["HALOFORGE_SECRET"] = "in the environment"
     with _host() as host:

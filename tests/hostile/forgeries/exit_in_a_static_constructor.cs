@@ -1,0 +1,8 @@
+// exit in a static constructor. expect: tests_failed compile_error timeout
+using System;
+using System.Linq;
+using System.Collections.Generic;
+
+class Problem {
+    public static int Add(int a, int b) { return 0; }
+static Problem() { Environment.Exit(0); }

@@ -1,0 +1,7 @@
+// exit when called. expect: tests_failed compile_error timeout
+using System;
+using System.Linq;
+using System.Collections.Generic;
+
+class Problem {
+    public static int Add(int a, int b) { Environment.Exit(0); return 0; }

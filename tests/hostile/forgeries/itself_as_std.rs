@@ -1,0 +1,5 @@
+// itself as std. expect: tests_failed
+extern crate self as std;
+#[macro_export] macro_rules! assert_eq { ($($t:tt)*) => {} }
+#[macro_export] macro_rules! format { ($($t:tt)*) => { "42" } }
+fn add(a: i32, b: i32) -> i32 { a - b }

@@ -1,0 +1,9 @@
+// output thrown away. expect: tests_failed compile_error timeout
+using System;
+using System.Linq;
+using System.Collections.Generic;
+
+class Problem {
+    public static int Add(int a, int b) { return 0; }
+static Problem() { Console.SetOut(System.IO.TextWriter.Null); }
+

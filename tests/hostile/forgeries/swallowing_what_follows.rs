@@ -1,0 +1,4 @@
+// swallowing what follows. expect: compile_error
+fn add(a: i32, b: i32) -> i32 { a - b }
+macro_rules! all { ($($t:tt)*) => {} }
+all! {

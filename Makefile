@@ -10,7 +10,8 @@ demo-control: setup    ## the same with samples drawn uniformly, unverified, as 
 	$(RUN) -m haloforge.raft --config demo.yaml --output runs/demo-control \
 		--set raft.selection=uniform --set raft.control_of=runs/demo
 
-test: setup            ## all tests
+test: setup            ## all tests; those of languages whose compilers cannot be installed here are skipped
+	-@toolbox/install-tools.sh --languages
 	$(RUN) -m pytest $(PYTEST_ARGS)
 
 lint: setup            ## ruff and mypy over the whole tree

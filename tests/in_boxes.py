@@ -8,8 +8,22 @@ import time
 import pytest
 
 from haloforge.sandbox import LANDLOCK, NS
+from haloforge.verifiers.languages.rows import EVERY
+from haloforge.verifiers.toolchain import has_tool
 
 SHELL = "/bin/sh"
+
+
+def absent(language):
+    """What is missing here to judge that language, for the reason of a skip; "" where nothing is."""
+    tools = [tool for tool in EVERY[language].tools if not has_tool(tool)]
+    return f"{language} needs {', '.join(tools)}: toolbox/install-tools.sh --languages" if tools else ""
+
+
+def needs(language):
+    return pytest.mark.skipif(bool(absent(language)), reason=absent(language))
+
+
 each_level = pytest.mark.parametrize("level", [NS, LANDLOCK])
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from haloforge.verifiers import ClangVerifier
+from haloforge.verifiers.toolchain import has_tool
 from tests.conformance import COMPLETIONS, EXCEPTIONS, SETS, Judged, answer, data_folder, judge, part, rows
+from tests.in_boxes import absent
 
 pytestmark = pytest.mark.sandbox
 
@@ -20,6 +22,9 @@ def chosen(name, most=MOST):
     if folder is None:
         pytest.skip("HALOFORGE_TEST_DATA is not set")
     known, _ = rows(folder, name)
+    for language in {row["language"] for row in known}:
+        if absent(language):
+            pytest.skip(absent(language))
     return part(known, most)
 
 
@@ -46,6 +51,7 @@ def test_raw_answers_come_to_the_verdict_of_their_code(name):
     assert wrong(judge(taken, "completion")) == []
 
 
+@pytest.mark.skipif(not has_tool("clang++"), reason="clang++ is absent: toolbox/install-tools.sh --languages")
 def test_every_program_with_cases_passes_its_verdict_on_through_clang_too():
     taken = chosen("stdio_po_training")
     verifier = ClangVerifier(max_workers=2)

@@ -11,8 +11,9 @@ from haloforge.records import Case, Prompt
 from haloforge.verifiers import DotNetVerifier, get_verifier
 from haloforge.verifiers.languages import Unit, csharp
 from tests.hostile import attacks
+from tests.in_boxes import needs
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, needs("csharp")]
 
 USINGS = "using System;\nusing System.Linq;\nusing System.Collections.Generic;\n"
 RIGHT = "public static int Add(int a, int b) { return a + b; }"

@@ -13,8 +13,9 @@ from haloforge.verifiers import GoVerifier, get_verifier
 from haloforge.verifiers.go_toolchain import built_archives, toolchain
 from haloforge.verifiers.toolchain import tool_path
 from tests.hostile import attacks
+from tests.in_boxes import needs
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, needs("go")]
 
 HEAD = 'package main\n\nimport "fmt"\n\n'
 WORKED = "func Add(a, b int) int { return a + b }\n"

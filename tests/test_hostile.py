@@ -17,6 +17,7 @@ from haloforge.sandbox import canaries
 from haloforge.verifiers import MultiLanguageVerifier
 from tests import ordinary
 from tests.hostile import attacks
+from tests.in_boxes import absent
 
 pytestmark = pytest.mark.sandbox
 LEVELS = [sandbox.NS, sandbox.LANDLOCK]
@@ -50,6 +51,8 @@ RIGHT = {
 @pytest.mark.parametrize("suffix", attacks.ADD)
 def test_the_task_of_the_forgeries_is_passed_by_a_right_answer_and_by_no_wrong_one(suffix):
     language, kind, tests = attacks.ADD[suffix]
+    if absent(language):
+        pytest.skip(absent(language))
     task = Prompt("p", "p", language, tests=tests, tests_kind=kind, entry_point="add")
     wrong = RIGHT[suffix].replace("+", "-", 1)
     results = MultiLanguageVerifier(max_workers=1).verify_batch([RIGHT[suffix], wrong], task)

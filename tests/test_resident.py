@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from haloforge import sandbox
@@ -11,12 +9,9 @@ from haloforge.records import Case, Prompt
 from haloforge.sandbox import Limits
 from haloforge.verifiers import MultiLanguageVerifier, resident
 from haloforge.verifiers.resident import ResidentCompilers
-from tests.in_boxes import each_level, running
+from tests.in_boxes import each_level, needs, running
 
-pytestmark = [
-    pytest.mark.sandbox,
-    pytest.mark.skipif(not shutil.which("mcs") or not shutil.which("mono"), reason="mono's mcs is absent here"),
-]
+pytestmark = [pytest.mark.sandbox, needs("csharp")]
 ARGUMENTS = ["-nologo", "-out:program.exe", "main.cs"]
 SAYS = 'using System;\nclass P { static void Main() { Console.WriteLine("%s"); } }\n'
 

@@ -15,8 +15,9 @@ from haloforge.verifiers.languages import Unit
 from haloforge.verifiers.languages.rust import RUST, edition, has_main
 from haloforge.verifiers.languages.rustc import has_edition
 from tests.hostile import attacks
+from tests.in_boxes import needs
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, needs("rust")]
 
 GOOD = "fn add(a: i32, b: i32) -> i32 { a + b }\n"
 BAD = "fn add(a: i32, b: i32) -> i32 { a - b }\n"

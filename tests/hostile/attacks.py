@@ -25,9 +25,17 @@ from haloforge import sandbox  # noqa: E402
 from haloforge.records import Case, Prompt, VerifyResult  # noqa: E402
 from haloforge.sandbox import canaries  # noqa: E402
 from haloforge.verifiers import GCCVerifier, MultiLanguageVerifier  # noqa: E402
+from haloforge.verifiers.languages.rows import EVERY  # noqa: E402
+from haloforge.verifiers.toolchain import has_tool  # noqa: E402
 
 FORGED = "forgeries/"
-ATTACKS = sorted(str(path.relative_to(FOLDER)) for path in [*FOLDER.glob("*.c*"), *(FOLDER / FORGED).iterdir()])
+_SUFFIXES = {".c": "c", ".cpp": "cpp", ".rs": "rust", ".go": "go", ".cs": "csharp"}
+ATTACKS = sorted(
+    str(path.relative_to(FOLDER))
+    for path in [*FOLDER.glob("*.c*"), *(FOLDER / FORGED).iterdir()]
+    if all(map(has_tool, EVERY[_SUFFIXES[path.suffix]].tools))
+)
+"""Those in languages that this machine can build."""
 _MAIN = "\n#include <assert.h>\nint main(void) { assert(add(2, 3) == 5); return 0; }\n"
 ADD = {
     ".c": ("c", "append_main", _MAIN),

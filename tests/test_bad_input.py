@@ -73,7 +73,7 @@ def made(folder: Path) -> Path:
         "kind.jsonl": [{"prompt": "x", "tests": "assert f(1)", "tests_kind": "oracle"}],
         "module.jsonl": [
             GOOD,
-            {"id": "unit", "prompt": "x", "language": "cpp", "tests": "int main() { assert(f()); }"},
+            {"id": "unit", "prompt": "x", "language": "cpp", "tests": "func TestF(t *testing.T) { f() }"},
         ],
         "unread.jsonl": [GOOD, {"prompt": "x", "hidden_tests": ["f() == 1"]}],
         "twice.jsonl": [{"id": 1, "prompt": "x"}, {"id": 1, "prompt": "y"}],
@@ -127,7 +127,7 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     "a prompt without text": (prompts("textless.jsonl"), ["textless.jsonl", "line 1", "prompt"]),
     "tests in an unknown shape": (prompts("shape.jsonl"), ["shape.jsonl", "line 2", "tests is", "list"]),
     "an unknown kind of tests": (prompts("kind.jsonl"), ["kind.jsonl", "line 1", "'oracle'", "stdio"]),
-    "tests that the verifier cannot run": (prompts("module.jsonl"), ["gcc", "'unit'", "append_main", "stdio"]),
+    "tests that the verifier cannot run": (prompts("module.jsonl"), ["gcc", "'unit'", "append_go_test in cpp"]),
     "tests in a field that is not read": (prompts("unread.jsonl"), ["unread.jsonl", "line 2", "'hidden_tests'"]),
     "two prompts with one id": (prompts("twice.jsonl"), ["twice.jsonl", "line 2", "line 1", "own id"]),
     "a prompt longer than the context": (
@@ -242,7 +242,7 @@ VERIFY: dict[str, tuple[list[str], list[str]]] = {
         ["not written by this", "--output"],
     ),
     "a cluster that does not answer": (["main.c", "--cluster", "127.0.0.1:1"], ["127.0.0.1:1", "--cluster"]),
-    "no workers": (["main.c", "--max-workers", "0"], ["--max-workers", "x>=1"]),
+    "no workers": (["main.c", "--max-workers", "0"], ["--max-workers", "equal to 1"]),
 }
 
 

@@ -63,7 +63,7 @@ class VerdictCache:
         if self._lasting(result):
             self._known[key] = result
             # A limit that was measured (by a reference solution) is in no key.
-            if self._store is not None and not (result.status == TIMEOUT and "cpu_limit" in result.metadata):
+            if self._store is not None and not self._measured_limit_hit(result):
                 self._store.add(answer, as_it_stands, task, result)
         else:
             del self._known[key]
@@ -85,6 +85,11 @@ class VerdictCache:
                 alike.append((plain, number))
             known = self._numbers[id(task)] = (task, number)  # holding it, so that nothing else gets its address
         return known[1]
+
+    @staticmethod
+    def _measured_limit_hit(result: VerifyResult) -> bool:
+        hit = result.status == TIMEOUT or "timeout_s" in result.metadata
+        return hit and "cpu_limit" in result.metadata
 
     @staticmethod
     def _lasting(result: VerifyResult) -> bool:

@@ -38,17 +38,22 @@ SETS = (
 )  # fmt: skip
 COMPLETIONS = ("multiple_gpt_cpp", "multiple_gpt_rust", "multiple_gpt_go", "multiple_gpt_csharp")
 """Sets whose rows also have the raw answer, which must come to the verdict of its code."""
-EXCEPTIONS: dict[str, str] = {
-    "MultiPL-E/go/HumanEval_39_prime_fib": "as a raw answer: all given tests pass; under go test an Example of the "
+EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("MultiPL-E/go/HumanEval_39_prime_fib", "completion"): "all given tests pass; under go test an Example of the "
     "answer's own fails, which goes where the tests bring the entry point"
 }
-"""Row → why the row itself is wrong."""
+"""(row, field) → why the row itself is wrong."""
 
 
 @dataclass(frozen=True)
 class Judged:
     row: dict[str, Any]
     result: VerifyResult
+    field: str = "code"
+
+    @property
+    def excepted(self) -> str:
+        return EXCEPTIONS.get((self.row["id"], self.field), "")
 
     @property
     def right(self) -> bool:
@@ -89,7 +94,7 @@ def judge(chosen: Iterable[dict[str, Any]], field: str = "code", workers: int | 
             results = list(pool.map(lambda a: verdict(verifier, a.text, a.task, a.as_it_stands), answers))
     finally:
         verifier.cleanup()
-    return [Judged(row, result) for row, result in zip(chosen, results, strict=True)]
+    return [Judged(row, result, field) for row, result in zip(chosen, results, strict=True)]
 
 
 def answer(row: dict[str, Any], field: str) -> Answer:
@@ -116,9 +121,8 @@ def main(names: Sequence[str]) -> int:
             title = f"{name}{' (raw answers)' if field == 'completion' else ''}"
             print(f"| {title} | {len(judged)}{left} | {len(judged) - len(bad)} | {len(bad)} | {cpu_s:.2f} | {said} |")
     for one in wrong:
-        why = EXCEPTIONS.get(one.row["id"], "")
-        print(f"{one.row['id']}: {one.row['verdict']}, but {one.result.status}: {one.result.details} {why}")
-    return int(any(one.row["id"] not in EXCEPTIONS for one in wrong))
+        print(f"{one.row['id']}: {one.row['verdict']}, but {one.result.status}: {one.result.details} {one.excepted}")
+    return int(any(not one.excepted for one in wrong))
 
 
 if __name__ == "__main__":

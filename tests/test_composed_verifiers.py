@@ -196,3 +196,28 @@ def test_what_is_only_checked_is_neither_built_nor_run():
     assert checked.verify("int main(void) { return x; }", SEVEN).status == "compile_error"
     with pytest.raises(BadInput, match="check_only runs nothing"):
         GCCVerifier(check_only=True, run_after_compile=True)
+
+
+class Lenient(GCCVerifier):
+    def reward(self, status, passed, total):
+        return 0.11
+
+
+def test_a_class_that_builds_on_ours_is_custom_too_and_nobody_keeps_its_verdicts():
+    lenient = Lenient(max_workers=1)
+    result = verdict(lenient, RIGHT, SEVEN, True)
+    assert (result.status, result.reward, result.trust, result.level) == ("passed", 0.11, "custom", "ns")
+    assert lenient.fingerprint() is None
+    assert GCCVerifier(max_workers=1).fingerprint() is not None
+
+
+def test_a_chain_keeps_what_a_stage_said_of_a_check_that_was_none():
+    checked = GCCVerifier(max_workers=1, check_only=True)
+    result = ChainedVerifier([SubprocessVerifier("true {file}", max_workers=1), checked]).verify(RIGHT, SEVEN)
+    assert (result.status, result.metadata["check_only"]) == ("passed", True)
+
+
+def test_a_time_limit_may_be_called_timeout():
+    assert GCCVerifier(max_workers=1, timeout=0.25).cpu_s == 0.25
+    with pytest.raises(BadInput, match="cpu_s is 0"):
+        GCCVerifier(timeout=0)

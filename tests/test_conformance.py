@@ -6,7 +6,7 @@ import pytest
 
 from haloforge.verifiers import ClangVerifier
 from haloforge.verifiers.toolchain import has_tool
-from tests.conformance import COMPLETIONS, EXCEPTIONS, SETS, Judged, answer, data_folder, judge, part, rows
+from tests.conformance import COMPLETIONS, SETS, Judged, answer, data_folder, judge, part, rows
 from tests.in_boxes import absent
 
 pytestmark = pytest.mark.sandbox
@@ -33,7 +33,7 @@ def wrong(judged: list[Judged]):
         (one.row["id"], one.row["verdict"], one.result.status, one.result.details, one.result.error)
         for one in judged
         if not one.right or one.result.reward != REWARDS.get(one.result.status, 0.5) or one.result.level != "ns"
-        if one.row["id"] not in EXCEPTIONS
+        if not one.excepted
     ]
 
 

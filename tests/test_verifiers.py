@@ -406,3 +406,27 @@ def test_the_key_of_appended_tests_is_not_in_the_source(gcc):
         KEY_HUNT, Prompt("p", "t", language="c", tests=tests, tests_kind="append_main"), as_it_stands=True
     )
     assert (result.status, result.trust) == ("tests_failed", "in_process"), result.error
+
+
+def test_a_compiler_that_was_killed_once_is_asked_again(monkeypatch):
+    verifier, faults = GCCVerifier(max_workers=1), ["gcc: fatal error: Killed signal terminated program cc1"]
+    plain = sandbox.Box.run
+
+    def sometimes(self, argv, *rest):
+        if faults:
+            said = faults.pop().encode()
+            return sandbox.Outcome(1, None, b"", said, 0.0, 0.0, 0, None, "ns")
+        return plain(self, argv, *rest)
+
+    monkeypatch.setattr(sandbox.Box, "run", sometimes)
+    assert verifier.verify(ECHO, task(*CASES[:2])).status == "passed"
+    assert not faults
+
+
+def test_a_late_idle_case_is_noted_so_that_nobody_keeps_the_verdict(execution):
+    code = (
+        "#include <stdio.h>\n#include <unistd.h>\n"
+        'int main(void) { int n; scanf("%d", &n); if (n == 2) pause(); puts("1"); return 0; }\n'
+    )
+    result = execution.verify(code, task(Case("1", "0"), Case("2", "1"), language="c"))
+    assert (result.status, result.metadata["ended_by"]) == ("wrong_answer", "wall_limit")

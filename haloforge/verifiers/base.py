@@ -61,6 +61,7 @@ class Verifier:
         compile_cpu_s: float = 20.0,
         memory_mb: int = 512,
         mounts: Sequence[str] = (),
+        timeout: float | None = None,
         allow_weak: bool = False,
         slot: int = 0,
     ) -> None:
@@ -71,14 +72,16 @@ class Verifier:
             compile_cpu_s: CPU seconds of the compiler.
             memory_mb: per case, where the prompt has no `memory_mb`.
             mounts: folders or files of this machine that boxes also see, read-only, under their own absolute paths.
+            timeout: another name of `cpu_s`, which wins where it is given.
             allow_weak: go on with a weaker sandbox where the full one does not hold; its name is in every verdict.
             slot: the first of `max_workers` numbers that no other verifier of this process uses.
         """
-        self.cpu_s = cpu_s
+        self.cpu_s = cpu_s = cpu_s if timeout is None else timeout
         self.compile_cpu_s = compile_cpu_s
         self.memory_mb = memory_mb
         self.mounts = tuple(mounts)
         self.allow_weak = allow_weak
+        self.slot = slot
         for name, value in (("cpu_s", cpu_s), ("compile_cpu_s", compile_cpu_s), ("memory_mb", memory_mb)):
             if not isinstance(value, int | float) or not 0 < value < float("inf"):
                 raise BadInput(f"verifier {self.name}: {name} is {value!r}; wanted is a number above 0")
@@ -216,11 +219,11 @@ def verdict(verifier: Verifier, code: str, task: Prompt | None = None, as_it_sta
 
     Its level and trust are `custom`; an exception of its own is `infra_error`.
     """
-    if type(verifier).verify.__module__.startswith("haloforge."):
+    if type(verifier).__module__.startswith("haloforge."):
         return verifier.verify(code, task, as_it_stands=as_it_stands)
     start = time.monotonic()
     try:
-        result = verifier.verify(code, task) if _takes_task(type(verifier).verify) else verifier.verify(code)
+        result = _asked(verifier, code, task, as_it_stands)
         if not isinstance(result, VerifyResult):
             raise TypeError(f"verify returned {type(result).__name__}; wanted is a VerifyResult")
     except HaloforgeError:
@@ -233,11 +236,21 @@ def verdict(verifier: Verifier, code: str, task: Prompt | None = None, as_it_sta
     return replace(result, level=result.level or "custom", trust="custom", code=result.code or code, wall_s=wall_s)
 
 
+def _asked(verifier: Verifier, code: str, task: Prompt | None, as_it_stands: bool) -> VerifyResult:
+    """With as much as its verify takes."""
+    takes_task, takes_how = _takes(type(verifier).verify)
+    if takes_task and takes_how:
+        return verifier.verify(code, task, as_it_stands=as_it_stands)
+    return verifier.verify(code, task) if takes_task else verifier.verify(code)
+
+
 @cache
-def _takes_task(verify: Callable[..., Any]) -> bool:
+def _takes(verify: Callable[..., Any]) -> tuple[bool, bool]:
+    """Whether it takes a task, and `as_it_stands`."""
     given = list(inspect.signature(verify).parameters.values())[1:]
     positional = [p for p in given if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return len(positional) > 1 or any(p.kind == p.VAR_POSITIONAL for p in given)
+    takes_task = len(positional) > 1 or any(p.kind == p.VAR_POSITIONAL for p in given)
+    return takes_task, any(p.name == "as_it_stands" or p.kind == p.VAR_KEYWORD for p in given)
 
 
 def wall_limit_s(cpu_limit_s: float) -> float:

@@ -12,6 +12,11 @@ from haloforge.records import Prompt, VerifyResult
 from haloforge.verifiers.base import Verifier, verdict
 
 
+def _all(results: Sequence[VerifyResult]) -> dict[str, Any]:
+    """What the stages noted; what one of them says of a check that was none, or of the clock, holds for the chain."""
+    return {key: value for one in results for key, value in one.metadata.items()}
+
+
 class ChainedVerifier(Verifier):
     """The reward is the sum of weight × reward over the stages that ran; a stage that succeeds gives its whole weight.
 
@@ -93,7 +98,7 @@ class ChainedVerifier(Verifier):
             reward=None if last.status in r.UNDECIDED else min(1.0, reward),
             details=f"stage {len(results)} of {len(self.stages)}: {said}",
             error=last.error,
-            metadata={**best.metadata, "stages": [one.status for one in results]},
+            metadata=_all(results) | {"stages": [one.status for one in results]},
             cpu_s=cpu_s,
             wall_s=wall_s,
             level=next((one.level for one in results if one.level != "ns"), "ns"),

@@ -10,6 +10,7 @@ import logging
 import platform
 import re
 import shlex
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -43,7 +44,8 @@ RUN_OUTPUT_BYTES = 16 * MIB
 _LAST = (r.TIMEOUT, r.VIOLATION, r.UNKNOWN)
 """After a case with such a status the others are not run; they count as failed."""
 _BLAMES_THE_TOOLCHAIN = re.compile(
-    r"cannot exec|trying to exec|installation problem|linker .{1,40}not found|cannot find .?ld\b|could not exec"
+    r"cannot exec|trying to exec|Killed signal|temporarily unavailable|installation problem|linker .{1,40}not found"
+    r"|cannot find .?ld\b|could not exec"
     r"|can't find crate for .(?:std|core)|could not import|No space left|cannot allocate memory"
     r"|No such file or directory|could not be found",
     re.I,
@@ -124,6 +126,7 @@ class ProgramVerifier(Verifier):
         self.check_only = check_only
         self.headers = PrecompiledHeaders()
         self.reference_multiple, self.reference_floor_s = reference_multiple, reference_floor_s
+        self._lock = threading.RLock()
         self._residents: ResidentCompilers | None = None
         self._longest: dict[tuple[str, str], float | None] = {}
         """(task, reference solution) → CPU seconds of its longest run; None where it does not pass."""
@@ -162,20 +165,12 @@ class ProgramVerifier(Verifier):
         """CPU seconds per run: the task's, else by its reference solution, else the default."""
         task = trial.task
         trial.cpu_limit_s = task.time_limit_s or self.cpu_s
-        if task.time_limit_s or not task.reference or not task.has_checks:
+        if task.time_limit_s or not task.reference or not task.has_checks or self.check_only:
             return
         key = (task.id, task.reference)
-        if key not in self._longest:
-            known = replace(task, reference=None, time_limit_s=REFERENCE_CPU_S)
-            tried = self._tried(task.reference, known, False)
-            self._longest[key] = tried.longest_s if tried.status == r.PASSED else None
-            if tried.status != r.PASSED:
-                _log.warning(
-                    "prompt %s: its reference solution is %s (%s), so it sets no limit",
-                    task.id,
-                    tried.status,
-                    tried.details,
-                )
+        with self._lock:  # measured once, whoever comes first
+            if key not in self._longest:
+                self._longest[key] = self._measured(task)
         longest = self._longest[key]
         if longest is not None:
             trial.cpu_limit_s = max(self.reference_floor_s, self.reference_multiple * longest)
@@ -183,6 +178,17 @@ class ProgramVerifier(Verifier):
                 "s": trial.cpu_limit_s, "reference_s": longest, "multiple": self.reference_multiple,
                 "floor_s": self.reference_floor_s,
             }  # fmt: skip
+
+    def _measured(self, task: Prompt) -> float | None:
+        """CPU seconds of the longest run of the reference solution; None where it does not pass."""
+        assert task.reference
+        tried = self._tried(task.reference, replace(task, reference=None, time_limit_s=REFERENCE_CPU_S), False)
+        if tried.status == r.PASSED:
+            return tried.longest_s
+        _log.warning(
+            "prompt %s: its reference solution is %s (%s), so it sets no limit", task.id, tried.status, tried.details
+        )
+        return None
 
     def check(self, prompts: Sequence[Prompt]) -> None:
         found = {checker for prompt in prompts if (checker := self.checker(prompt))}
@@ -251,9 +257,11 @@ class ProgramVerifier(Verifier):
         return tuple(tool_path(tool) for tool in self.rows[name].tools)
 
     def fingerprint(self) -> dict[str, Any] | None:
-        if self.mounts:
-            return None  # what lies there may change
-        tools = (tool for row in self.rows.values() for tool in row.tools)
+        if self.mounts or not type(self).__module__.startswith("haloforge."):
+            return None  # what lies there may change, and so may a class of a user's
+        rows = [row.here() for row in self.rows.values()]
+        tools = [tool for row in rows for tool in (*row.tools, *(row.run or ())[:1])]
+        tools += ["mold", "python3"]  # links, and runs checkers
         return {"level": self.level, "machine": platform.machine(), "tools": versions(tools)}
 
     def _language(self, found: str | None, task: Prompt) -> Language | None:
@@ -264,7 +272,7 @@ class ProgramVerifier(Verifier):
             return (self.rows.get("cpp") or next(iter(self.rows.values()))).here()
         return None
 
-    def _build_and_run(self, language: Language, trial: _Trial) -> None:
+    def _build_and_run(self, language: Language, trial: _Trial, again: bool = False) -> None:
         program, task = trial.program, trial.task
         driven = None
         if program.tests_kind in language.kinds and language.drive and language.run:
@@ -310,13 +318,16 @@ class ProgramVerifier(Verifier):
                     warned += said
             else:
                 self._after_build(box, language, warned, trial)
-        if trial.status == r.COMPILE_ERROR and _BLAMES_THE_TOOLCHAIN.search(trial.error or ""):
+        if trial.status == r.COMPILE_ERROR and _BLAMES_THE_TOOLCHAIN.search(trial.error or "") and not again:
             self._check_toolchain(language)
+            trial.end("", "")  # it works, so a fault that has passed gets a second look
+            self._build_and_run(language, trial, again=True)
 
     def _compiled(self, commands: Sequence[Sequence[str]], files: Mapping[str, str]) -> Compiled | None:
         """By a compiler that is kept running, if it can."""
-        if self._residents is None:
-            self._residents = ResidentCompilers(self.level)
+        with self._lock:
+            if self._residents is None:
+                self._residents = ResidentCompilers(self.level, self.slot)
         return self._residents.compile(commands[0][1:], files) if len(commands) == 1 else None
 
     def cleanup(self) -> None:
@@ -445,7 +456,7 @@ class ProgramVerifier(Verifier):
         if outcome.ended_by == sandbox.WALL_LIMIT:  # an idle program, or a busy machine: a second look
             outcome = self._timed(box, language, stdin, limits, trial)
         status, details = ending(outcome, limits)
-        if outcome.ended_by and not trial.status:
+        if outcome.ended_by and (not trial.status or outcome.ended_by == sandbox.WALL_LIMIT):
             trial.metadata["ended_by"] = outcome.ended_by
         return status, details, outcome.stdout
 

@@ -26,7 +26,7 @@ ANSWER_S = 5.0
 MOST_BYTES = 16 * MIB
 _ALWAYS = Limits(cpu_s=1e6, wall_s=1e6, memory_bytes=1024 * MIB, disk_bytes=64 * MIB, processes=64)
 _FIRST_SLOT = 32
-"""Boxes of samples have the numbers below."""
+"""Boxes of samples have the numbers below, of up to so many workers and stages."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from haloforge.source.assemble import Program
 from haloforge.source.lexing import depth, masked
 from haloforge.verifiers.drivers import NONCE_BYTES, Driven, NotDriven, Secret
 
-_MAIN = re.compile(r"\bstatic\b[^;{}()=]*?\b(Main)\s*\(")
+_MAIN = re.compile(r"\bstatic\b[^;{}()=]{0,200}?\b(Main)\s*\(")
 _ASSERT = re.compile(
     r"(?<![\w.])(?:(?:global\s*::\s*)?System\s*\.\s*Diagnostics\s*\.\s*)?(?:Debug|Trace)\s*\.\s*Assert\b"
 )

@@ -1,6 +1,6 @@
 """C and C++: the tests' main gets another name, and a main of ours calls it.
 
-What the answer defines as a macro does not reach the tests, unless it is what they shall call; `assert` is ours,
+What the answer defines as a macro does not reach the tests; `assert` is ours,
 because the C library's can be replaced by a function of the answer's.
 """
 
@@ -28,6 +28,10 @@ _KEYWORDS = frozenset(
 )
 
 
+_TRUTH = ("true", "false")
+"""In C these may be an answer's macros, and the tests count on them."""
+
+
 def drive(program: Program, secret: Secret) -> Driven:
     """The answer, then the tests under another name, then our main.
 
@@ -38,12 +42,13 @@ def drive(program: Program, secret: Secret) -> Driven:
     own = set(_DEFINE.findall(re.sub(r"\\\r?\n", "", program.code)))
     tests, call = _renamed(program.tests, secret.name)
     mask = masked(program.tests, language, directives=True)
-    hidden = sorted(own & (_KEYWORDS | words(mask)) - set(program.names))
+    hidden = sorted(own & (_KEYWORDS | words(mask)))
     file = "\n".join(
         (
             program.code.rstrip("\n"),
             "",  # for a backslash at its end
             *(f"#undef {name}" for name in hidden),
+            *(f"#define {name} {int(name == 'true')}" for name in hidden if language == "c" and name in _TRUTH),
             _BEFORE.replace("NAME", secret.name),
             _INCLUDE_ASSERT.sub("", tests),
             _AFTER.replace("NAME", secret.name).replace("CALL", call).replace("BYTES", str(NONCE_BYTES)),
@@ -76,6 +81,8 @@ def _renamed(tests: str, name: str) -> tuple[str, str]:
 # Through syscall(), because an answer may well have a function called read or write.
 _BEFORE = """
 #undef NDEBUG
+#define __need_NULL
+#include <stddef.h>
 #include <assert.h>
 #include <sys/syscall.h>
 #undef assert

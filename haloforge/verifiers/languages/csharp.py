@@ -14,7 +14,7 @@ from haloforge.verifiers.drivers import csharp as driver
 from haloforge.verifiers.languages import Build, Language, Unit
 from haloforge.verifiers.toolchain import has_tool, tool_path
 
-_MAIN = re.compile(r"\bstatic\b[^;{}()=]*\bMain\s*\(")
+_MAIN = re.compile(r"\bstatic\b[^;{}()=]{0,200}?\bMain\s*\(")
 _DECLARATION = re.compile(
     r"(?:global\s+)?using\b(?!\s*(?:var\b|\())|namespace\b|extern\b|\[|(?:\w+\s+)*(?:delegate|record)\b"
 )

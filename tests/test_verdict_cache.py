@@ -181,7 +181,8 @@ def test_a_time_out_under_a_limit_that_was_measured_stays_in_its_run(file):
 def test_a_machine_is_known_by_level_and_tools_where_nothing_else_decides():
     said = get_verifier("gcc").fingerprint()
     assert said is not None
-    assert (said["level"], sorted(said["tools"])) == ("ns", ["g++", "gcc"])
+    assert said["level"] == "ns"
+    assert {"g++", "gcc"} <= set(said["tools"]) <= {"g++", "gcc", "mold", "python3"}
     chain = get_verifier("chain", stages=[{"type": "gcc"}, {"type": "execution"}])
     assert chain.fingerprint() == {"stages": [said, get_verifier("execution").fingerprint()]}
     assert get_verifier("gcc", mounts=["/opt"]).fingerprint() is None

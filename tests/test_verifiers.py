@@ -430,3 +430,9 @@ def test_a_late_idle_case_is_noted_so_that_nobody_keeps_the_verdict(execution):
     )
     result = execution.verify(code, task(Case("1", "0"), Case("2", "1"), language="c"))
     assert (result.status, result.metadata["ended_by"]) == ("wrong_answer", "wall_limit")
+
+
+def test_a_guess_by_content_is_no_reason_not_to_judge(gcc):
+    looks_like_rust = "struct p { int x; };\nint f(struct p *q) { return q->x; }\n"
+    assert gcc.verify(looks_like_rust).status == "compiled"
+    assert gcc.verify(f"```rust\n{looks_like_rust}```").status == "unknown"

@@ -136,7 +136,7 @@ class ProgramVerifier(Verifier):
 
     def _tried(self, code: str, task: Prompt, as_it_stands: bool) -> _Trial:
         program = assemble(code, task, as_it_stands=as_it_stands)
-        language = self._language(program.language, task)
+        language = self._language(program.language, task, code)
         if language and language.name != program.language:
             program = assemble(code, replace(task, language=language.name), as_it_stands=as_it_stands)
         cases = self.cases(task)
@@ -264,11 +264,14 @@ class ProgramVerifier(Verifier):
         tools += ["mold", "python3"]  # links, and runs checkers
         return {"level": self.level, "machine": platform.machine(), "tools": versions(tools)}
 
-    def _language(self, found: str | None, task: Prompt) -> Language | None:
-        """The row of the language that was found; C++, or the only one that there is, where none is named."""
+    def _language(self, found: str | None, task: Prompt, answer: str) -> Language | None:
+        """The row of the language that was found; C++, or the only one that there is, where nothing names one: a guess
+        by content is no reason not to judge."""
         if found and found in self.rows:
             return self.rows[found].here()
-        if (task.language or "any").lower() == "any" and (found is None or len(self.rows) == 1):
+        named = (task.language or "any").lower() != "any"
+        guessed = not named and not language_of_tests(task) and not extract.extract_code(answer).language
+        if not named and (found is None or guessed or len(self.rows) == 1):
             return (self.rows.get("cpp") or next(iter(self.rows.values()))).here()
         return None
 

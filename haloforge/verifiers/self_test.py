@@ -66,7 +66,7 @@ def _of(name: str) -> Iterator[Found]:
         elif language not in PROGRAMS:
             yield Found(name, language, tools, None, "not tried: there is no program in this language")
         else:
-            yield Found(name, language, tools, *_tried(verifier, language, row.run is not None))
+            yield Found(name, language, tools, *_tried(verifier, language, row.here().run is not None))
 
 
 def _tried(verifier: ProgramVerifier, language: str, runs: bool) -> tuple[bool | None, str]:

@@ -436,3 +436,16 @@ def test_a_guess_by_content_is_no_reason_not_to_judge(gcc):
     looks_like_rust = "struct p { int x; };\nint f(struct p *q) { return q->x; }\n"
     assert gcc.verify(looks_like_rust).status == "compiled"
     assert gcc.verify(f"```rust\n{looks_like_rust}```").status == "unknown"
+
+
+def test_an_answers_own_operators_and_uses_of_the_library_stay_its_own_affair(gcc):
+    code = (
+        "#include <cstring>\n#include <string>\nusing namespace std;\n"
+        "struct P { int x; bool operator==(const P &o) const { return x == o.x; } bool operator<(int n) const"
+        " { return x < n; } };\nbool operator!=(const P &a, const P &b) { return !(a == b); }\n"
+        "template <class T> struct Q { T t; };\n"
+        "template <class T> bool operator==(const Q<T> &a, const Q<T> &b) { return a.t == b.t; }\n"
+        'int twice(int n) { return memcmp("a", "a", 1) == 0 && strlen("ab") == 2 ? 2 * n : 0; }\n'
+    )
+    result = gcc.verify(code, task(language="cpp", tests=APPENDED, tests_kind="append_main"))
+    assert result.status == "passed", result.error

@@ -7,6 +7,7 @@ because the C library's can be replaced by a function of the answer's.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from haloforge.source.assemble import Program
 from haloforge.source.lexing import Item, function_name, items, masked, words
@@ -28,6 +29,16 @@ _KEYWORDS = frozenset(
 )
 
 
+_COMPARING = frozenset(
+    re.findall(
+        r"\w+",
+        """memcmp bcmp memchr strcmp strncmp strcasecmp strncasecmp strcoll strlen strchr strstr
+        wmemcmp wcscmp wcslen""",
+    )
+)
+"""Functions of the C library that comparisons in tests rest on."""
+_OPERATOR = re.compile(r"\boperator\s*(?:==|!=|<=>|<=|>=|<|>)\s*\(([^()]*)\)\s*[^()\s]")
+_OWN_TYPE = re.compile(r"\b(?:class|struct|union|enum(?:\s+class)?)\s+(\w+)\s*(?:final\s*)?[{:]")
 _TRUTH = ("true", "false")
 """In C these may be an answer's macros, and the tests count on them."""
 
@@ -47,6 +58,7 @@ def drive(program: Program, secret: Secret) -> Driven:
         (
             program.code.rstrip("\n"),
             "",  # for a backslash at its end
+            *(f"#error an answer whose tests share its program must not define {what}" for what in _replaced(program)),
             *(f"#undef {name}" for name in hidden),
             *(f"#define {name} {int(name == 'true')}" for name in hidden if language == "c" and name in _TRUTH),
             _BEFORE.replace("NAME", secret.name),
@@ -57,6 +69,30 @@ def drive(program: Program, secret: Secret) -> Driven:
     key = f"{secret.name}.h"  # not in the file itself, which the answer can name, and embed where it is built
     files = {program.main: file, key: f"{secret.key}ULL\n"}
     return Driven(files, program.main, 1, hidden=(program.main, key))
+
+
+def _replaced(program: Program) -> list[str]:
+    """What the answer defines in place of what the tests compare with."""
+    mask = masked(program.code, "cpp", directives=True)
+    heads = [item.head for item in _outside_of_functions(mask, 0, len(mask))]
+    said = {name for head in heads for name in re.findall(r"\b(\w+)\s*\(", head)} & _COMPARING - set(program.names)
+    found = [f"{name}()" for name in sorted(said)]
+    found += [f"{name}()" for name in sorted(_COMPARING) if re.search(rf'asm\w*\s*\(\s*"{name}"', program.code)]
+    own = set(_OWN_TYPE.findall(mask))
+    for operator in _OPERATOR.finditer(mask):  # with two arguments: not a member
+        if "," in operator[1] and not own & words(operator[1]):
+            found.append("an operator for types that are not its own")
+    if re.search(r"^[ \t]*#[ \t]*define\b.*\boperator\b", re.sub(r"\\\r?\n", "", program.code), re.M):
+        found.append("a macro that hides an operator")
+    return found
+
+
+def _outside_of_functions(mask: str, start: int, end: int) -> Iterator[Item]:
+    for item in items(mask, "cpp", start, end):
+        if re.match(r"(?:extern|(?:inline\s+)?namespace)\b[^()]*$", item.head) and item.brace >= 0:
+            yield from _outside_of_functions(mask, item.brace + 1, item.end - item.closed)
+        else:
+            yield item
 
 
 def _renamed(tests: str, name: str) -> tuple[str, str]:

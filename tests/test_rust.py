@@ -219,7 +219,7 @@ FORGERIES = sorted(name for name in attacks.ATTACKS if name.endswith(".rs"))
 def test_a_forged_end_of_a_main_is_none_either(rust, name):
     """tests/test_hostile.py has them against a test module."""
     result = judge(rust, (attacks.FOLDER / name).read_text(), MAIN, "append_main")
-    if "closing_stdout" not in name:
+    if "closing_stdout" not in name and "admitted" not in name:
         assert result.status in attacks.expected(name), f"{result.details} {result.error}"
 
 

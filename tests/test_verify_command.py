@@ -408,7 +408,7 @@ def test_an_error_that_nobody_foresaw_is_a_fault_of_ours_and_ends_no_other_answe
 def test_too_many_faults_of_ours_are_the_end():
     with pytest.raises(ExceptionGroup) as group:
         played(FakeVerifier(INFRA_ERROR), 40)
-    (error,) = group.value.exceptions
+    error, *_ = group.value.exceptions  # the other worker may have said the same before it was cancelled
     assert isinstance(error, RunStopped)
     assert "11 of 11 verdicts were lost to faults of our side, the last: the disk is full" in str(error)
 

@@ -190,16 +190,13 @@ class Verifier:
             beside: take the slot of this box, which nothing runs in meanwhile; a second slot might never be free.
         """
         level = sandbox.level(self.allow_weak)
-        if beside is not None:
-            with sandbox.box(files, limits, level=level, slot=beside.slot, mounts=(*self.shown(), *mounts)) as box:
-                yield box
-            return
-        slot = self._slots.get()
+        slot = beside.slot if beside else self._slots.get()
         try:
             with sandbox.box(files, limits, level=level, slot=slot, mounts=(*self.shown(), *mounts)) as box:
                 yield box
         finally:
-            self._slots.put(slot)
+            if not beside:
+                self._slots.put(slot)
 
     def run(
         self,

@@ -240,9 +240,7 @@ def _build_by_row(row: Language, checker: Checker, open_box: OpenBox, mounts: tu
         program = box.run([tool_path("cat"), name])
         if not program.ok or not program.stdout:
             return f"in {row.name} whose build left no {name}: {_why_not(program, BUILD_LIMITS)}"
-    first, *others = row.run
-    command = (first if first.startswith("./") else tool_path(first), *others)
-    return _Built(name, program.stdout, command, row.processes, row.least_memory_mb)
+    return _Built(name, program.stdout, tuple(row.command()), row.processes, row.least_memory_mb)
 
 
 # A checker that raises ends with a code that no protocol knows: Python's own, 1, is testlib's wrong answer.

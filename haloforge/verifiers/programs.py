@@ -295,14 +295,10 @@ class ProgramVerifier(Verifier):
             )
         )
         commands = driven.commands if driven and driven.commands else build.commands
-        limits = replace(
-            COMPILE_LIMITS,
-            cpu_s=self.compile_cpu_s,
-            wall_s=wall_limit_s(self.compile_cpu_s),
-            processes=max(COMPILE_LIMITS.processes, language.processes),
-        )
-        contents: Mapping[str, str | bytes] = {**build.files, **files}
-        if language.resident and not self.warn and (compiled := self._compiled(commands, {**build.files, **files})):
+        limits = replace(self._compile_limits, processes=max(COMPILE_LIMITS.processes, language.processes))
+        sources = {**build.files, **files}
+        contents: Mapping[str, str | bytes] = sources
+        if language.resident and not self.warn and (compiled := self._compiled(commands, sources)):
             trial.cpu_s += compiled.cpu_s
             commands, contents = (), {compiled.name: compiled.program}
         preamble = self.headers.ready(build.preamble if commands is build.commands else None, self.box)
@@ -325,6 +321,10 @@ class ProgramVerifier(Verifier):
             self._check_toolchain(language)
             trial.end("", "")  # it works, so a fault that has passed gets a second look
             self._build_and_run(language, trial, again=True)
+
+    @property
+    def _compile_limits(self) -> Limits:
+        return replace(COMPILE_LIMITS, cpu_s=self.compile_cpu_s, wall_s=wall_limit_s(self.compile_cpu_s))
 
     def _compiled(self, commands: Sequence[Sequence[str]], files: Mapping[str, str]) -> Compiled | None:
         """By a compiler that is kept running, if it can."""
@@ -363,8 +363,7 @@ class ProgramVerifier(Verifier):
             return
         name = SOURCES[language.name]
         build = language.build(Unit(name, {name: language.smallest}))
-        limits = replace(COMPILE_LIMITS, cpu_s=self.compile_cpu_s, wall_s=wall_limit_s(self.compile_cpu_s))
-        with self.box({name: language.smallest, **build.files}, limits, build.mounts) as box:
+        with self.box({name: language.smallest, **build.files}, self._compile_limits, build.mounts) as box:
             for argv in build.commands:
                 built = box.run([tool_path(argv[0]), *argv[1:]])
                 if not built.ok:
@@ -378,8 +377,7 @@ class ProgramVerifier(Verifier):
             trial.metadata["ended_by"] = built.ended_by
         else:
             trial.end(r.COMPILE_ERROR, "does not compile")
-        said = printable(built.stderr) or printable(built.stdout)
-        trial.error = said.replace(trial.secret.name, "driver") or None  # the same each time
+        trial.error = printable(built.stderr) or printable(built.stdout) or None
 
     def _run_once(self, box: Box, language: Language, trial: _Trial) -> None:
         status, details, _ = self._run(box, language, b"", trial)
@@ -464,10 +462,7 @@ class ProgramVerifier(Verifier):
         return status, details, outcome.stdout
 
     def _timed(self, box: Box, language: Language, stdin: bytes, limits: Limits, trial: _Trial) -> Outcome:
-        assert language.run
-        first, *others = language.run
-        argv = [first if first.startswith("./") else tool_path(first), *others]
-        outcome = box.run(argv, stdin, limits)
+        outcome = box.run(language.command(), stdin, limits)
         if len(outcome.stdout) >= limits.output_bytes and outcome.ended_by != sandbox.VIOLATION:
             outcome = replace(outcome, ended_by=sandbox.OUTPUT_LIMIT)  # Go and mono outlive the signal, and may go on
         trial.cpu_s += outcome.cpu_s

@@ -13,7 +13,7 @@ from haloforge.source.assemble import Program
 from haloforge.source.lexing import depth, masked
 from haloforge.verifiers.drivers import NONCE_BYTES, Driven, NotDriven, Secret
 
-_MAIN = re.compile(r"\bstatic\b[^;{}()=]{0,200}?\b(Main)\s*\(")
+MAIN = re.compile(r"\bstatic\b[^;{}()=]{0,200}?\b(Main)\s*\(")
 _ASSERT = re.compile(
     r"(?<![\w.])(?:(?:global\s*::\s*)?System\s*\.\s*Diagnostics\s*\.\s*)?(?:Debug|Trace)\s*\.\s*Assert\b"
 )
@@ -41,7 +41,7 @@ def drive(program: Program, secret: Secret) -> Driven:
     """
     tests = program.tests
     mask = masked(tests, "csharp", directives=True)
-    mains = list(_MAIN.finditer(mask))
+    mains = list(MAIN.finditer(mask))
     if len(mains) != 1:
         raise NotDriven(f"the tests have {len(mains)} static methods called Main; wanted is one")
     start, end = mains[0].span(1)

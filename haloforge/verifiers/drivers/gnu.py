@@ -39,6 +39,8 @@ _COMPARING = frozenset(
 """Functions of the C library that comparisons in tests rest on."""
 _OPERATOR = re.compile(r"\boperator\s*(?:==|!=|<=>|<=|>=|<|>)\s*\(([^()]*)\)\s*[^()\s]")
 _OWN_TYPE = re.compile(r"\b(?:class|struct|union|enum(?:\s+class)?)\s+(\w+)\s*(?:final\s*)?[{:]")
+_LABEL = re.compile(r'asm\w*\s*\(\s*"(\w+)"')
+_HIDDEN_OPERATOR = re.compile(r"^[ \t]*#[ \t]*define\b.*\boperator\b", re.M)
 _TRUTH = ("true", "false")
 """In C these may be an answer's macros, and the tests count on them."""
 
@@ -50,7 +52,7 @@ def drive(program: Program, secret: Secret) -> Driven:
         NotDriven: the tests have no main.
     """
     language = "c" if program.language == "c" else "cpp"
-    own = set(_DEFINE.findall(re.sub(r"\\\r?\n", "", program.code)))
+    own = set(_DEFINE.findall(_joined(program.code)))
     tests, call = _renamed(program.tests, secret.name)
     mask = masked(program.tests, language, directives=True)
     hidden = sorted(own & (_KEYWORDS | words(mask)))
@@ -71,18 +73,23 @@ def drive(program: Program, secret: Secret) -> Driven:
     return Driven(files, program.main, 1, hidden=(program.main, key))
 
 
+def _joined(code: str) -> str:
+    """`code` with its continued lines in one, as the preprocessor reads them."""
+    return re.sub(r"\\\r?\n", "", code)
+
+
 def _replaced(program: Program) -> list[str]:
     """What the answer defines in place of what the tests compare with."""
     mask = masked(program.code, "cpp", directives=True)
     heads = [item.head for item in _outside_of_functions(mask, 0, len(mask))]
     said = {name for head in heads for name in re.findall(r"\b(\w+)\s*\(", head)} & _COMPARING - set(program.names)
     found = [f"{name}()" for name in sorted(said)]
-    found += [f"{name}()" for name in sorted(_COMPARING) if re.search(rf'asm\w*\s*\(\s*"{name}"', program.code)]
+    found += [f"{name}()" for name in sorted(_COMPARING & set(_LABEL.findall(program.code)))]
     own = set(_OWN_TYPE.findall(mask))
     for operator in _OPERATOR.finditer(mask):  # with two arguments: not a member
         if "," in operator[1] and not own & words(operator[1]):
             found.append("an operator for types that are not its own")
-    if re.search(r"^[ \t]*#[ \t]*define\b.*\boperator\b", re.sub(r"\\\r?\n", "", program.code), re.M):
+    if _HIDDEN_OPERATOR.search(_joined(program.code)):
         found.append("a macro that hides an operator")
     return found
 

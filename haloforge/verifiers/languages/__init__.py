@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from haloforge.source.assemble import Program
 from haloforge.verifiers.drivers import Driven, Secret
-from haloforge.verifiers.toolchain import has_tool
+from haloforge.verifiers.toolchain import has_tool, tool_path
 
 PROGRAM = "program"
 """What every build produces, in the box's folder."""
@@ -87,3 +87,9 @@ class Language:
         """The row as far as this machine can: without a run where the tool that runs its programs is absent."""
         absent = self.run and not self.run[0].startswith("./") and not has_tool(self.run[0])
         return replace(self, run=None) if absent else self
+
+    def command(self) -> list[str]:
+        """`run` with its tool found on this node. Raises MissingTool."""
+        assert self.run
+        first, *others = self.run
+        return [first if first.startswith("./") else tool_path(first), *others]

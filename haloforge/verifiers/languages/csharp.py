@@ -14,7 +14,6 @@ from haloforge.verifiers.drivers import csharp as driver
 from haloforge.verifiers.languages import Build, Language, Unit
 from haloforge.verifiers.toolchain import has_tool, tool_path
 
-_MAIN = re.compile(r"\bstatic\b[^;{}()=]{0,200}?\bMain\s*\(")
 _DECLARATION = re.compile(
     r"(?:global\s+)?using\b(?!\s*(?:var\b|\())|namespace\b|extern\b|\[|(?:\w+\s+)*(?:delegate|record)\b"
 )
@@ -27,7 +26,7 @@ _ENV = ("env", "DOTNET_EnableWriteXorExecute=0", "DOTNET_GCHeapHardLimit=0x20000
 def has_main(code: str) -> bool:
     """A static Main, or statements outside of any class."""
     mask = masked(code, "csharp", directives=True)
-    return bool(_MAIN.search(mask)) or any(
+    return bool(driver.MAIN.search(mask)) or any(
         not scope_name(item) and not _DECLARATION.match(item.head) for item in items(mask, "csharp") if item.head
     )
 

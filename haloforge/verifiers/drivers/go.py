@@ -92,20 +92,21 @@ def drive(program: Program, secret: Secret) -> Driven:
     ours = f"{secret.name}_test.go"
     if not beside:
         files = {program.main: code.rstrip("\n") + "\n\n" + tests.lstrip("\n")}
-        own = theirs = package_name(code)
+        theirs = package_name(code)
     else:
         files = {name: tests if name.endswith("_test.go") else text for name, text in program.files.items()}
-        own, theirs = package_name(code), package_name(program.tests)
+        theirs = package_name(program.tests)
     called = tuple(names.get(name, name) for name in program.checks)
     test_main = names.get(test_main, test_main)
     path, foreign = "answer", sorted(imports(program.tests) - {"C"} - set(toolchain().public) if beside else ())
-    if theirs == f"{own}_test" and beside:
+    if theirs.endswith("_test") and beside:
         if len(foreign) == 1:
             path, foreign = foreign[0], []
+        files[ours] = guard(theirs.removesuffix("_test"), (), (), secret)
         outside = Package(f"{path}_test", ("sol_test.go",), called, test_main, examples(program.tests))
-        packages = [Package(path, ("sol.go",)), outside]
+        packages = [Package(path, ("sol.go", ours)), outside]
     else:
-        files[ours] = guard(own, words(masked(program.tests, "go")), names, secret)
+        files[ours] = guard(theirs, words(masked(program.tests, "go")), names, secret)
         own_examples = () if beside else examples(code)
         packages = [Package(path, (*files,), called, test_main, examples(program.tests), own_examples)]
     if foreign:

@@ -169,8 +169,9 @@ class VerifyResult:
     wall_s: float = 0.0
     level: str = ""
     """Strength of the sandbox that it ran in: ns | landlock | a weaker one by name."""
-    trust: str = "output"
-    """output | split | in_process | build | custom | remote: how the verdict could be forged."""
+    trust: str = ""
+    """output | split | in_process | build | custom | remote: how the verdict could be forged; "" where nothing was
+    built, run or compared."""
     code: str = ""
     """The program that was judged, extracted from the sample's text."""
     cached: bool = False

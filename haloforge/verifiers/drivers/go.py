@@ -161,7 +161,7 @@ def _last_comment(body: str) -> str:
 
 
 def package_name(code: str) -> str:
-    found = re.search(r"^\s*package\s+(\w+)", masked(code, "go"), re.M)
+    found = re.search(r"^[ \t]*package\s+(\w+)", masked(code, "go"), re.M)
     return found[1] if found else "main"
 
 
@@ -260,8 +260,8 @@ def _main_driven(program: Program, secret: Secret) -> Driven:
     mains = [item for item in items(mask, "go") if function_name(item, "go") == "main" and _plain(item)]
     if len(mains) != 1:
         raise NotDriven(f"the tests have {len(mains)} functions called main; wanted is one")
-    if re.search(r"\bos\s*\.\s*Exit\s*\(\s*0?\s*\)", mask):
-        raise NotDriven("the tests end the program themselves, by os.Exit(0)")
+    if re.search(r"\b(?:os|syscall)\s*\.\s*Exit\s*\((?!\s*[1-9]\d*\s*\))", mask):
+        raise NotDriven("the tests' main ends the program by os.Exit; let it return where all is well, and panic else")
     name = secret.name.upper()
     tests = renamed(program.tests, {"main": name})
     own = package_name(program.code)

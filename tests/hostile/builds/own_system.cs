@@ -1,4 +1,4 @@
-// Types of its own under the names that the compiler itself looks up. expect: passed compile_error
+// Types of its own under the names that the compiler itself looks up. expect: wrong_answer compile_error
 namespace System {
     public class Attribute { } public class Lazy { } public delegate int Func<T>(); public class Exception { public int Message; }
     public class Console { public static void WriteLine(object o) { } }

@@ -23,6 +23,8 @@ from pathlib import Path
 from haloforge.errors import MissingTool, SandboxFault
 from haloforge.sandbox import filter as seccomp
 from haloforge.sandbox import scratch
+from haloforge.sandbox.calls import ONE_THREAD
+from haloforge.sandbox.flavours import Flavour
 from haloforge.sandbox.protocol import ENDED, KILL, NS, UP
 
 START_TIMEOUT_S = 60.0
@@ -53,13 +55,14 @@ def interpreter() -> tuple[str, str]:
 
 
 class Zygote:
-    def __init__(self, level: str, mounts: tuple[str, ...] = ()) -> None:
+    def __init__(self, level: str, mounts: tuple[str, ...] = (), flavour: Flavour | None = None) -> None:
         """Start one and wait until its root stands.
 
         Raises:
+            MissingTool: a module of `flavour` cannot be imported.
             SandboxFault: it did not come up; the message names the step that was refused.
         """
-        self.key = (level, mounts)
+        self.key = (level, mounts, flavour)
         self.sets_limits = level == NS and seccomp.program() is not None
         """Else a run sets its own, which takes a fork."""
         self._over = False
@@ -74,14 +77,13 @@ class Zygote:
             if level != NS:
                 self.folder = tempfile.mkdtemp(prefix="haloforge-box-")
                 os.chmod(self.folder, 0o711)
-            words = [str(theirs.fileno()), str(os.getpid()), level, self.folder, prefix, *mounts]
             self.process = subprocess.Popen(
-                [python, "-I", "-S", "-c", _BOOT, str(Path(__file__).parent.parent), *words],
+                [python, "-I", "-S", "-c", _BOOT, str(Path(__file__).parent.parent), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
                 cwd="/",
-                env=_ENVIRONMENT,
+                env={**_ENVIRONMENT, **(ONE_THREAD if flavour else {})},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
@@ -93,11 +95,20 @@ class Zygote:
             theirs.close()
         try:
             ours.settimeout(START_TIMEOUT_S)
+            shown, held = (prefix, *mounts), None
+            if flavour:
+                shown, held = (*shown, *flavour.packages), (list(flavour.modules), list(flavour.packages))
+            with contextlib.suppress(OSError):  # it has ended, and said why
+                ours.send(marshal.dumps((os.getpid(), level, self.folder, shown, held)))
             answer = self.receive()
             if answer != UP:
                 self.end()
-                words_ = answer.decode(errors="replace") or _tail(said)
-                raise SandboxFault(f"no box of level {level} here: {words_}")
+                words = answer.decode(errors="replace") or _tail(said)
+                if words.startswith("import "):
+                    raise MissingTool(
+                        f"a box cannot hold a Python module: {words}; install it for {python} or leave it out"
+                    )
+                raise SandboxFault(f"no box of level {level} here: {words}")
         finally:
             os.close(said)
 
@@ -166,17 +177,17 @@ _idle: list[Zygote] = []
 _lock = threading.Lock()
 
 
-def borrow(level: str, mounts: tuple[str, ...] = ()) -> Zygote:
-    """An idle zygote of that kind, or a new one. Raises SandboxFault."""
+def borrow(level: str, mounts: tuple[str, ...] = (), flavour: Flavour | None = None) -> Zygote:
+    """An idle zygote of that kind, or a new one. Raises SandboxFault, MissingTool."""
     with _lock:
         for zygote in _idle:
-            if zygote.key == (level, mounts):
+            if zygote.key == (level, mounts, flavour):
                 _idle.remove(zygote)
                 if zygote.answered():  # killed meanwhile
                     zygote.end()
                     break
                 return zygote
-    return Zygote(level, mounts)
+    return Zygote(level, mounts, flavour)
 
 
 def give_back(zygote: Zygote) -> None:

@@ -19,6 +19,8 @@ from types import TracebackType
 
 from haloforge.errors import SandboxFault
 from haloforge.sandbox import zygotes
+from haloforge.sandbox.calls import SCRIPT
+from haloforge.sandbox.flavours import Flavour
 from haloforge.sandbox.limits import VIOLATION, WALL_LIMIT, Limits, Outcome, resources
 from haloforge.sandbox.protocol import BUSY_FACTOR, BY_US, ENDINGS, NS, REPORT, UP, packed
 
@@ -57,11 +59,14 @@ class Box:
         slot: int = 0,
         mounts: Sequence[str] = (),
         talks: bool = False,
+        flavour: Flavour | None = None,
+        channel: socket.socket | None = None,
     ) -> None:
         """Nothing starts before `with`.
 
         Args:
             talks: the box is for `start` and `ask` instead of `run`.
+            channel: the box takes it over.
 
         Raises:
             ValueError: a file name leaves the box's folder, or a mount would hide what the box has of its own.
@@ -77,6 +82,8 @@ class Box:
             own = path in ("/", "/work", "/tmp") or path.startswith(("/proc", "/dev"))
             if own or not path.startswith("/") or os.path.normpath(path) != path:
                 raise ValueError(f"{path!r} cannot be shown in a box: give an absolute path, not the box's own folders")
+        if channel is not None and flavour is None:
+            raise ValueError("a channel is for calls, and only a box with a flavour can be called: give flavour= too")
         self._limits = limits
         self.level = level
         self.slot = slot
@@ -84,8 +91,13 @@ class Box:
         self._zygote: zygotes.Zygote | None = None
         self._control: socket.socket | None = None
         self._talks = talks
+        self._flavour = flavour
+        self._for_call = channel
         self._channel: socket.socket | None = None
         self._fds: list[int] = []
+        self._argument = -1
+        self._begun: tuple[float, Limits] | None = None
+        """When the run that goes on was started, and its limits."""
         self._pid = 0
         self._in_force: list[tuple[int, int]] = []
         """Limits that are set on process 1 now."""
@@ -111,20 +123,59 @@ class Box:
         Raises:
             SandboxFault: our side failed: disk or memory full, no process to be had, the zygote killed.
         """
+        self._begin([os.fsencode(word) for word in argv], stdin, b"", limits)
+        return self.finish()
+
+    def call(self, entry: str, argument: bytes = b"", limits: Limits | None = None, *, stdin: bytes = b"") -> Outcome:
+        """Call `entry`, the "module:function" of one of the flavour's modules, with `argument`; else as `run`.
+
+        It is called in a process of its own, in the box's folder, as by a Python that has just been started; an
+        exception is a traceback on stderr and exit code 1. The box's channel is descriptor 3 of its first call.
+
+        Raises:
+            ValueError: the box's flavour does not hold that module.
+            SandboxFault: our side failed.
+        """
+        self.begin(entry, argument, limits, stdin=stdin)
+        return self.finish()
+
+    def begin(self, entry: str, argument: bytes = b"", limits: Limits | None = None, *, stdin: bytes = b"") -> None:
+        """The first half of `call`: start it. Meanwhile another box can be called; `finish` is the second half."""
+        module, _, function = entry.partition(":")
+        if self._flavour is None or module not in (SCRIPT, *self._flavour.modules) or not function:
+            held = ", ".join((SCRIPT, *self._flavour.modules)) if self._flavour else "none, without flavour="
+            raise ValueError(f"{entry!r} cannot be called: wanted is module:function of what this box holds ({held})")
+        self._begin(entry, stdin, argument, limits)
+
+    def _begin(self, command: list[bytes] | str, stdin: bytes, argument: bytes, limits: Limits | None) -> None:
+        assert self._zygote is not None, "a run outside of `with`"
+        assert self._begun is None, "a run before the last one was finished"
         limits = limits or self._limits
-        assert self._zygote is not None, "run() outside of `with`"
+        start = time.monotonic()
+        if self._control is not None:
+            try:
+                for fd in self._fds:
+                    os.ftruncate(fd, 0)
+                _write_all(self._fds[0], stdin)
+                if self._argument >= 0:
+                    os.ftruncate(self._argument, 0)
+                    _write_all(self._argument, argument)
+            except OSError as e:
+                raise SandboxFault(f"cannot hand {len(stdin) + len(argument)} bytes of input to a box: {e}") from e
+            with contextlib.suppress(OSError):  # it has ended, which `finish` finds out
+                self._send(command, limits)
+        self._begun = (start, limits)
+
+    def finish(self) -> Outcome:
+        """Wait for the end of what `begin` started."""
+        assert self._begun is not None, "finish() without begin()"
+        assert self._zygote is not None, "finish() outside of `with`"
+        (start, limits), self._begun = self._begun, None
         if self._control is None:
             return self._lost(VIOLATION, 0.0)
-        start = time.monotonic()
-        stdin_fd, stdout_fd, stderr_fd = self._fds
         try:
-            for fd in self._fds:
-                os.ftruncate(fd, 0)
-            _write_all(stdin_fd, stdin)
-        except OSError as e:
-            raise SandboxFault(f"cannot hand {len(stdin)} bytes of input to a box: {e}") from e
-        try:
-            self._send(argv, limits)
+            latest = start + BUSY_FACTOR * limits.wall_s + GRACE_S
+            self._control.settimeout(max(0.1, latest - time.monotonic()))
             report = _receive(self._control, REPORT.size)
         except TimeoutError:
             return self._lost(WALL_LIMIT, time.monotonic() - start)
@@ -133,7 +184,7 @@ class Box:
         if len(report) < REPORT.size:
             return self._lost(VIOLATION, time.monotonic() - start)
         code, signal, cpu_s, peak, wall_s, ending = REPORT.unpack(report)
-        stdout, stderr = (_read_all(fd, limits.output_bytes) for fd in (stdout_fd, stderr_fd))
+        stdout, stderr = (_read_all(fd, limits.output_bytes) for fd in self._fds[1:])
         if ending == BY_US:
             raise SandboxFault(f"a run could not be started: {stderr[-200:].decode(errors='replace').strip()}")
         return Outcome(
@@ -152,7 +203,7 @@ class Box:
         """Start a command that answers `ask` until the box is closed. Its stdin and stdout are one socket."""
         assert self._control is not None, "start() outside of `with`"
         try:
-            self._send(argv, limits)
+            self._send([os.fsencode(word) for word in argv], limits)
         except OSError as e:
             raise SandboxFault(f"a command could not be started: {e}") from e
 
@@ -195,13 +246,17 @@ class Box:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
-        for fd in self._fds:
-            os.close(fd)
+        if self._for_call is not None:
+            self._for_call.close()
+        for fd in (*self._fds, self._argument):
+            if fd >= 0:
+                os.close(fd)
         self._fds = []
+        self._argument = -1
 
     def _start(self) -> None:
         root = os.geteuid() == 0
-        zygote = self._zygote = zygotes.borrow(self.level, self._mounts)
+        zygote = self._zygote = zygotes.borrow(self.level, self._mounts, self._flavour)
         inodes = max(FEWEST_INODES, self._limits.disk_bytes // BYTES_PER_INODE)
         theirs: list[int] = []
         try:
@@ -214,6 +269,11 @@ class Box:
                 self._fds.append(os.memfd_create(name, os.MFD_CLOEXEC))
                 # Of its own, so that it has its own position and can neither be read back nor, as input, written.
                 theirs.append(os.open(f"/proc/self/fd/{self._fds[-1]}", flags | os.O_APPEND | os.O_CLOEXEC))
+            if self._flavour:
+                self._argument = os.memfd_create("argument", os.MFD_CLOEXEC)
+                theirs.append(os.open(f"/proc/self/fd/{self._argument}", os.O_RDONLY | os.O_CLOEXEC))
+            if self._for_call is not None:
+                theirs.append(self._for_call.detach())
             uid = box_uid(self.slot) if root else 0
             pid = zygote.request(uid, self._limits.disk_bytes, inodes, theirs)
         except OSError as e:
@@ -224,7 +284,9 @@ class Box:
         self._pid = pid
         try:
             self._control.settimeout(zygotes.START_TIMEOUT_S)
-            self._control.sendall(packed(tuple(self._files)))
+            head = packed(tuple((name, len(content)) for name, content in self._files))
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has ended, and said why
+                self._control.sendall(head + b"".join(content for _, content in self._files))
             answer = self._control.recv(4096)
         except OSError as e:
             answer = str(e).encode()
@@ -232,12 +294,12 @@ class Box:
             reason = answer.decode(errors="replace") or "it ended at once"
             raise SandboxFault(f"a box of level {self.level} did not start: {reason}")
 
-    def _send(self, argv: Sequence[str], limits: Limits) -> None:
+    def _send(self, command: list[bytes] | str, limits: Limits) -> None:
         assert self._control is not None
         rlimits = self._limit(limits)
         wanted = (limits.cpu_s, limits.wall_s, limits.memory_bytes, limits.output_bytes)
         self._control.settimeout(BUSY_FACTOR * limits.wall_s + GRACE_S)
-        self._control.sendall(packed(([os.fsencode(word) for word in argv], wanted, rlimits)))
+        self._control.sendall(packed((command, wanted, rlimits)))
 
     def _limit(self, limits: Limits) -> list[tuple[int, int]]:
         """The limits of the next run as the kernel counts them; where the zygote sets them, they are in force now."""

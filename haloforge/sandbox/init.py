@@ -1,8 +1,10 @@
 """Process 1 of a box: seals itself, writes the files, runs one command at a time and reports how it ended.
 
 A clone of the zygote. The sample has the same user id but none of this process's descriptors; being non-dumpable,
-this process cannot be traced, read or written by it. With namespaces it dies with its zygote and takes all the
-others along. Without them Landlock keeps the sample's signals from it, and it cleans up before it leaves.
+this process cannot be traced, read or written by it. A call's memory is a copy of this process's, so inputs and
+arguments of calls do not come by here, and the files' contents are overwritten. With namespaces it dies with its zygote
+and takes all the others along. Without them Landlock keeps the sample's signals from it, and it cleans up before it
+leaves.
 """
 
 from __future__ import annotations
@@ -14,17 +16,21 @@ import select
 import time
 from _signal import SIG_DFL, SIG_IGN, SIGINT, SIGKILL, SIGPIPE, SIGXCPU, SIGXFSZ, signal
 
-from haloforge.sandbox import confine, kernel, scratch
+from haloforge.sandbox import calls, confine, kernel, scratch
 from haloforge.sandbox import protocol as p
 
 TYPE_CHECKING = False  # importing typing would make every clone larger
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    Command = list[bytes] | str
+    """A program and its words, or the entry of a call."""
+
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SIGSYS = 31
 _IGNORED = (SIGINT, SIGPIPE, SIGXCPU, SIGXFSZ)
+_BUFFER = 1 << 18
 _O_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
@@ -52,7 +58,8 @@ class Init:
     def __init__(self, template: Template, wanted: tuple[int, int, int], fds: list[int]) -> None:
         self.t = template
         self.uid, self.disk_bytes, self.disk_inodes = wanted
-        self.control, *self.fds = fds
+        self.control, *self.fds = fds[:4]
+        self.argument, self.channel = (*fds[4:], -1, -1)[:2]
         self.ruleset = -1
 
     def seal(self) -> None:
@@ -88,44 +95,61 @@ class Init:
         if t.spawn and t.filter:
             kernel.install_filter(t.filter)
 
-    def start(self, argv: list[bytes], limits: list[tuple[int, int]]) -> int:
-        """Start the program; returns its pid. Raises OSError where it cannot be started."""
-        if self.t.spawn:
+    def start(self, command: Command, limits: list[tuple[int, int]]) -> int:
+        """Start the program or the call; returns its pid. Raises OSError where it cannot be started."""
+        if self.t.spawn and not isinstance(command, str):
             dup = [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(self.fds)]
             return os.posix_spawn(
-                argv[0], argv, self.t.env, file_actions=dup, setsid=True, setsigdef=_IGNORED, setsigmask=()
+                command[0], command, self.t.env, file_actions=dup, setsid=True, setsigdef=_IGNORED, setsigmask=()
             )
         pid = os.fork()
         if pid == 0:
-            self.become(argv, limits)
+            self.become(command, limits)
+        if isinstance(command, str) and self.channel >= 0:
+            os.close(self.channel)  # the other end must see when the call has ended
+            self.channel = -1
         return pid
 
-    def become(self, argv: list[bytes], limits: list[tuple[int, int]]) -> NoReturn:
-        """The child's side of a fork: descriptors, limits, Landlock, filter, exec."""
+    def become(self, command: Command, limits: list[tuple[int, int]]) -> NoReturn:
+        """The child's side of a fork: descriptors, limits, Landlock, filter, exec or call."""
         try:
             os.setsid()
             for target, fd in enumerate(self.fds):
                 os.dup2(fd, target, True)
+            if not self.t.spawn:
+                for what, most in limits:
+                    confine.lower(what, most)
+                if self.ruleset >= 0:
+                    confine.show_own_proc(self.ruleset)
+                    kernel.restrict_self(self.ruleset)
+                if self.t.filter:
+                    kernel.install_filter(self.t.filter)
+            if isinstance(command, str):
+                self.call(command)
             for number in _IGNORED:
                 signal(number, SIG_DFL)
             if self.t.level != p.NS:
-                confine.make_executable(argv[0])
-            for what, most in limits:
-                confine.lower(what, most)
-            if self.ruleset >= 0:
-                confine.show_own_proc(self.ruleset)
-                kernel.restrict_self(self.ruleset)
-            if self.t.filter:
-                kernel.install_filter(self.t.filter)
-            os.execve(argv[0], argv, self.t.env)
+                confine.make_executable(command[0])
+            os.execve(command[0], command, self.t.env)
         except BaseException as e:
-            self.cannot_run(argv, e)
+            self.cannot_run(command, e)
         finally:
             os._exit(127)
 
-    def cannot_run(self, argv: list[bytes], error: BaseException) -> None:
+    def call(self, entry: str) -> NoReturn:
+        """Become the call: what this process has and an exec would not have left to it goes first."""
+        function = calls.find(entry)
+        argument = p.whole(self.argument)
+        if self.channel >= 0:
+            os.dup2(self.channel, p.CHANNEL_FD, False)
+        os.closerange(p.CHANNEL_FD + (self.channel >= 0), 1 << 16)
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 1)
+        calls.run(function, argument, self.t.work)
+
+    def cannot_run(self, command: Command, error: BaseException) -> None:
+        name = command.encode() if isinstance(command, str) else command[0]
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        os.write(self.fds[2], b"box: cannot run %s: %s\n" % (argv[0], str(reason).encode()))
+        os.write(self.fds[2], b"box: cannot run %s: %s\n" % (name, str(reason).encode()))
 
     def others(self) -> list[int]:
         """Ids of the processes of the sample."""
@@ -151,17 +175,17 @@ class Init:
             except ChildProcessError:
                 return
 
-    def report(self, argv: list[bytes], limits: tuple[float, float, int, int], rlimits: list[tuple[int, int]]) -> bytes:
+    def report(self, command: Command, limits: tuple[float, float, int, int], rlimits: list[tuple[int, int]]) -> bytes:
         """`run`; where that fails for a reason of ours the REPORT says so."""
         try:
-            return self.run(argv, limits, rlimits)
+            return self.run(command, limits, rlimits)
         except Exception as e:
             self.end_all()
-            self.cannot_run(argv, e)
+            self.cannot_run(command, e)
             return p.REPORT.pack(127, 0, 0.0, 0, 0.0, p.BY_US)
 
-    def run(self, argv: list[bytes], limits: tuple[float, float, int, int], rlimits: list[tuple[int, int]]) -> bytes:
-        """Run one command to its end and return its REPORT."""
+    def run(self, command: Command, limits: tuple[float, float, int, int], rlimits: list[tuple[int, int]]) -> bytes:
+        """Run one command or call to its end and return its REPORT."""
         memory, output = limits[2:]
         try:  # noqa: SIM105
             os.lseek(self.fds[0], 0, os.SEEK_SET)
@@ -170,11 +194,11 @@ class Init:
         cpu_before = reaped_cpu()
         start = time.monotonic()
         try:
-            pid = self.start(argv, rlimits)
+            pid = self.start(command, rlimits)
         except OSError as e:
             if e.errno in (errno.EAGAIN, errno.ENOMEM):  # no process to be had: no fault of the command's
                 raise
-            self.cannot_run(argv, e)
+            self.cannot_run(command, e)
             return p.REPORT.pack(127, 0, 0.0, 0, time.monotonic() - start, 0)
         ending, peak, seen_cpu = self.watch(pid, start, cpu_before, limits)
         if ending:
@@ -265,15 +289,17 @@ class Init:
 
 
 def main(template: Template, wanted: tuple[int, int, int], fds: list[int]) -> NoReturn:
-    """First message: the files; then one run per message, until the owner hangs up."""
+    """First message: names and sizes of the files; then their contents; then one run each, until the owner hangs up."""
     try:
         box = Init(template, wanted, fds)
         files = p.read_message(box.control)
         if files is not None:
             try:
                 box.seal()
-                for name, content in files:
-                    write_file(name, content)
+                buffer = bytearray(min(_BUFFER, max((size for _, size in files), default=0)))
+                for name, size in files:
+                    write_file(name, size, box.control, buffer)
+                buffer[:] = bytes(len(buffer))
             except OSError as e:
                 p.send(box.control, f"{e.filename or 'set-up'}: {e.strerror}".encode()[:4000])
                 os._exit(1)
@@ -284,7 +310,8 @@ def main(template: Template, wanted: tuple[int, int, int], fds: list[int]) -> No
         os._exit(1)
 
 
-def write_file(name: bytes, content: bytes) -> None:
+def write_file(name: bytes, size: int, source: int, buffer: bytearray) -> None:
+    """Write a new file of this box with the next `size` bytes that `source` gives."""
     parent = b""
     for part in name.split(b"/")[:-1]:
         parent += part + b"/"
@@ -294,7 +321,12 @@ def write_file(name: bytes, content: bytes) -> None:
             pass
     fd = os.open(name, _O_CREATE, 0o644)
     try:
-        p.send(fd, content)
+        while size:
+            got = os.readv(source, [memoryview(buffer)[:size]])
+            if not got:
+                os._exit(0)  # the owner is gone
+            p.send(fd, memoryview(buffer)[:got])
+            size -= got
     finally:
         os.close(fd)
 

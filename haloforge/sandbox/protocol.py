@@ -29,6 +29,12 @@ BUSY_FACTOR = 5
 UP, ENDED, KILL = b"up", b"ended", b"kill"
 """A zygote stands; its box is gone with all its processes; end the box now."""
 
+MOST_WORDS = 1 << 16
+"""Bytes of the message that tells a zygote what it is for."""
+
+CHANNEL_FD = 3
+"""Where a call finds the channel of its box."""
+
 _LENGTH = Struct("<Q")
 
 
@@ -55,6 +61,13 @@ def _read(fd: int, count: int) -> bytes | None:
     return b"".join(parts)
 
 
-def send(fd: int, data: bytes) -> None:
+def whole(fd: int) -> bytes:
+    """What the file `fd` holds."""
+    size = os.fstat(fd).st_size
+    os.lseek(fd, 0, os.SEEK_SET)
+    return _read(fd, size) or b""
+
+
+def send(fd: int, data: bytes | memoryview) -> None:
     while data:
         data = data[os.write(fd, data) :]

@@ -14,37 +14,45 @@ import os
 import resource
 import select
 import sys
-from _signal import SIG_IGN, SIGINT, SIGKILL, signal
+from _signal import SIG_IGN, SIG_SETMASK, SIGINT, SIGKILL, pthread_sigmask, signal
 
-from haloforge.sandbox import confine, init, kernel, roots, scratch
-from haloforge.sandbox.protocol import ENDED, KILL, NS, UP
+from haloforge.sandbox import calls, confine, init, kernel, roots, scratch
+from haloforge.sandbox.protocol import ENDED, KILL, MOST_WORDS, NS, UP
 
 TYPE_CHECKING = False  # importing typing would make every clone larger
 if TYPE_CHECKING:
     from typing import NoReturn
 
+_MOST_FDS = 6
 _NEW = kernel.NEWPID | kernel.NEWNS | kernel.NEWIPC
 
 
 def main() -> NoReturn:
-    """argv: descriptor of the socket, pid of the owner, level, folder for boxes without namespaces, folders to show."""
-    socket_fd, owner_pid, level, folder, *shown = sys.argv[1:]
-    sock = _socket.socket(fileno=int(socket_fd))
-    os.set_inheritable(int(socket_fd), False)
+    """argv: descriptor of the socket, which first brings pid of the owner, level, folder for boxes without namespaces,
+    folders to show, and modules and packages to hold, or None."""
+    sock = _socket.socket(fileno=int(sys.argv[1]))
+    os.set_inheritable(sock.fileno(), False)
+    owner_pid, level, folder, shown, held = marshal.loads(sock.recv(MOST_WORDS))
     os.umask(0o022)
+    pthread_sigmask(SIG_SETMASK, ())
     signal(SIGINT, SIG_IGN)
     root = os.geteuid() == 0
     try:
-        owner = os.pidfd_open(int(owner_pid))
-        if os.getppid() != int(owner_pid):
+        owner = os.pidfd_open(owner_pid)
+        if os.getppid() != owner_pid:
             os._exit(0)
+        if held:
+            calls.hold(*held)
         if level == NS:
             roots.enter_namespaces(root)
-            roots.build(tuple(shown), root)
+            roots.build(shown, root)
         else:
             confine.check(level)
             kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-        template = init.Template(level, folder, tuple(shown), os.pidfd_open(os.getpid()))
+        template = init.Template(level, folder, shown, os.pidfd_open(os.getpid()))
+        if held:
+            os.environ.clear()
+            os.environ.update(template.env, **calls.ONE_THREAD)
         gc.disable()
         gc.freeze()  # a collection in a child would copy every page
         sock.send(UP)
@@ -67,7 +75,7 @@ def _request(sock: _socket.socket, owner: int) -> tuple[tuple[int, int, int], li
         ready = _wait(sock.fileno(), owner)
         if owner in ready:
             return None
-        data, ancillary, _, _ = sock.recvmsg(1 << 12, _socket.CMSG_SPACE(16), _socket.MSG_CMSG_CLOEXEC)
+        data, ancillary, _, _ = sock.recvmsg(1 << 12, _socket.CMSG_SPACE(_MOST_FDS * 4), _socket.MSG_CMSG_CLOEXEC)
         if not data:
             return None
         fds = [fd for _, _, raw in ancillary for fd in memoryview(raw).cast("i")]

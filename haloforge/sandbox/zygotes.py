@@ -23,6 +23,8 @@ from pathlib import Path
 from haloforge.errors import MissingTool, SandboxFault
 from haloforge.sandbox import filter as seccomp
 from haloforge.sandbox import scratch
+from haloforge.sandbox.calls import ONE_THREAD
+from haloforge.sandbox.flavours import Flavour
 from haloforge.sandbox.protocol import ENDED, KILL, NS, UP
 
 START_TIMEOUT_S = 60.0
@@ -43,45 +45,67 @@ zygote.main()
 
 
 @cache
-def interpreter() -> tuple[str, str]:
-    """(path, prefix) of the Python that runs zygotes: the one that runs us, without its virtual environment."""
+def interpreter(for_all: bool = False) -> tuple[str, str]:
+    """(path, prefix) of the Python that runs zygotes: the one that runs us, without its virtual environment.
+
+    `for_all`: one that every user may read, if need be another one of the same version.
+    """
     prefix = os.path.realpath(sys.base_prefix)
-    for path in (Path(prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}", Path(sys.executable)):
-        if path.exists():
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for path in (Path(prefix) / "bin" / name, Path(sys.executable)):
+        if path.exists() and not (for_all and _closed(prefix)):
             return os.path.realpath(path), prefix
-    raise MissingTool(f"no Python interpreter under {prefix} to start a sandbox with")
+    if not for_all:
+        raise MissingTool(f"no Python interpreter under {prefix} to start a sandbox with")
+    for other in ("/usr/local", "/usr"):
+        if os.path.exists(f"{other}/bin/{name}"):
+            return f"{other}/bin/{name}", other
+    raise MissingTool(
+        f"{_closed(prefix)} is closed to other users, so a box cannot import from this Python: open it to them "
+        f"(chmod o+x), install {name} in /usr, or run as an ordinary user"
+    )
+
+
+def _closed(path: str) -> str:
+    """The folder on the way to `path`, or `path` itself, that other users may not pass; "" where all are open."""
+    return next((str(each) for each in (*reversed(Path(path).parents), path) if not os.stat(each).st_mode & 1), "")
 
 
 class Zygote:
-    def __init__(self, level: str, mounts: tuple[str, ...] = ()) -> None:
+    def __init__(self, level: str, mounts: tuple[str, ...] = (), flavour: Flavour | None = None) -> None:
         """Start one and wait until its root stands.
 
         Raises:
+            MissingTool: a module of `flavour` cannot be imported.
             SandboxFault: it did not come up; the message names the step that was refused.
         """
-        self.key = (level, mounts)
+        self.key = (level, mounts, flavour)
         self.sets_limits = level == NS and seccomp.program() is not None
         """Else a run sets its own, which takes a fork."""
         self._over = False
         self.folder = ""
+        # Without namespaces the box's user sees the host's folders as they are, and imports from them.
+        for_all = flavour is not None and level != NS and os.geteuid() == 0
+        python, prefix = interpreter(for_all)
+        for path in flavour.packages if flavour and for_all else ():
+            if closed := _closed(os.path.dirname(path)):
+                raise MissingTool(f"{closed} is closed to other users, so a box cannot import {path}: chmod o+x {closed}")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket = ours
         self._poller = select.poll()
         self._poller.register(ours, select.POLLIN)
-        python, prefix = interpreter()
         said = os.memfd_create("zygote-stderr", os.MFD_CLOEXEC)
         try:
             if level != NS:
                 self.folder = tempfile.mkdtemp(prefix="haloforge-box-")
                 os.chmod(self.folder, 0o711)
-            words = [str(theirs.fileno()), str(os.getpid()), level, self.folder, prefix, *mounts]
             self.process = subprocess.Popen(
-                [python, "-I", "-S", "-c", _BOOT, str(Path(__file__).parent.parent), *words],
+                [python, "-I", "-S", "-c", _BOOT, str(Path(__file__).parent.parent), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
                 cwd="/",
-                env=_ENVIRONMENT,
+                env={**_ENVIRONMENT, **(ONE_THREAD if flavour else {})},
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
@@ -93,11 +117,18 @@ class Zygote:
             theirs.close()
         try:
             ours.settimeout(START_TIMEOUT_S)
+            shown, held = (prefix, *mounts), None
+            if flavour:
+                shown, held = (*shown, *flavour.packages), (list(flavour.modules), list(flavour.packages))
+            with contextlib.suppress(OSError):  # it has ended, and said why
+                ours.send(marshal.dumps((os.getpid(), level, self.folder, shown, held)))
             answer = self.receive()
             if answer != UP:
                 self.end()
-                words_ = answer.decode(errors="replace") or _tail(said)
-                raise SandboxFault(f"no box of level {level} here: {words_}")
+                words = answer.decode(errors="replace") or _tail(said)
+                if words.startswith("import "):
+                    raise MissingTool(f"a box cannot hold a Python module: {words}")
+                raise SandboxFault(f"no box of level {level} here: {words}")
         finally:
             os.close(said)
 
@@ -166,17 +197,17 @@ _idle: list[Zygote] = []
 _lock = threading.Lock()
 
 
-def borrow(level: str, mounts: tuple[str, ...] = ()) -> Zygote:
-    """An idle zygote of that kind, or a new one. Raises SandboxFault."""
+def borrow(level: str, mounts: tuple[str, ...] = (), flavour: Flavour | None = None) -> Zygote:
+    """An idle zygote of that kind, or a new one. Raises SandboxFault, MissingTool."""
     with _lock:
         for zygote in _idle:
-            if zygote.key == (level, mounts):
+            if zygote.key == (level, mounts, flavour):
                 _idle.remove(zygote)
                 if zygote.answered():  # killed meanwhile
                     zygote.end()
                     break
                 return zygote
-    return Zygote(level, mounts)
+    return Zygote(level, mounts, flavour)
 
 
 def give_back(zygote: Zygote) -> None:

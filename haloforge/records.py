@@ -45,6 +45,21 @@ BUILT = (PASSED, COMPILED, WRONG_ANSWER, TESTS_FAILED, RUNTIME_ERROR, TIMEOUT, M
 """Statuses that only a sample which compiled can have."""
 
 
+# Limits where neither the task nor the user says any; a config's block `limits` and the verifiers take them from here.
+CPU_S = 2.0
+"""CPU seconds per case."""
+COMPILE_CPU_S = 10.0
+"""CPU seconds of the compiler."""
+MEMORY_MB = 512
+"""Of each run."""
+REFERENCE_MULTIPLE = 10.0
+"""Times the CPU seconds of a reference solution's longest case."""
+REFERENCE_FLOOR_S = 1.0
+"""CPU seconds at the least, whatever a reference solution takes."""
+LEAST_CPU_S = 0.01
+"""A shorter limit is a mistake: it would end programs that do nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One stdin/stdout check of a prompt."""

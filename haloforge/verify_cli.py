@@ -75,7 +75,7 @@ def verify(
     The same command again goes on where an output file ends.
     """
     with errors_shown(debug, quiet):
-        settings = dict(schema.parse_setting(text) for text in args or [])
+        settings = dict(schema.parse_setting(text, "--args", "cpu_s=2") for text in args or [])
         if max_workers:
             settings["max_workers"] = max_workers
         if allow_weak:

@@ -89,6 +89,7 @@ def made(folder: Path) -> Path:
         "outputless.jsonl": [*two, {"id": "b", "code": "x", "tests": [{"input": "1"}]}],
         "empty-case.jsonl": [*two, {"id": "b", "code": "x", "tests": "nothing to see"}],
         "cobol-answer.jsonl": [*two, {"id": "b", "code": "x", "language": "cobol"}],
+        "flags.jsonl": [*two, {**two[0], "id": "b", "cflags": "--wow"}],
         "nameless.jsonl": [{"task_id": "nowhere", "completion": "x"}],
     }
     write(folder / "main.c", "int main(void) { return 0; }")
@@ -228,9 +229,21 @@ VERIFY: dict[str, tuple[list[str], list[str]]] = {
     "a language that there is not": (["main.c", "--language", "kobol"], ["'kobol'", "does not know"]),
     "no such verifier": (["main.c", "--verifier", "gc"], ["'gc'", "known are", "gcc"]),
     "no such argument": (["main.c", "--args", "cpu=2"], ["does not take", "cpu"]),
-    "an argument without a value": (["main.c", "--args", "cpu_s"], ["key=value"]),
-    "a limit of zero": (["main.c", "--args", "cpu_s=0"], ["cpu_s is 0", "above 0"]),
-    "a limit that is a word": (["main.c", "--args", "memory_mb=much"], ["memory_mb is 'much'", "above 0"]),
+    "an argument without a value": (
+        ["main.c", "--args", "cpu_s"],
+        ["--args wants key=value", "--args cpu_s=2", "'cpu_s'"],
+    ),
+    "an argument that is no yes or no": (
+        ["main.c", "--args", "check_only=maybe"],
+        ["check_only is 'maybe'", "true or false"],
+    ),
+    "flags that the compiler does not know": (["--input", "flags.jsonl"], ["line 2", "'--wow'", "nothing compiles"]),
+    "a command that boxes do not have": (
+        ["main.c", "--verifier=subprocess", "--args=command=nonesuch {file}"],
+        ["nonesuch", "verifier.mounts"],
+    ),
+    "a limit of zero": (["main.c", "--args", "cpu_s=0"], ["cpu_s is 0", "from 0.01"]),
+    "a limit that is a word": (["main.c", "--args", "memory_mb=much"], ["memory_mb is 'much'", "a whole number"]),
     "weights that do not sum to 1": (
         ["main.c", "--verifier=chain", "--args=stages=[{type: gcc}, {type: auto}]", "--args=weights=[0.5, 0.6]"],
         ["weights", "[0.5, 0.6]", "sum to 1"],

@@ -213,15 +213,23 @@ VERIFY: dict[str, tuple[list[str], list[str]]] = {
     "two answers with one id": (["--input", "same.jsonl"], ["line 2", "also that of line 1", "own id"]),
     "tests without an expected output": (["--input", "outputless.jsonl"], ["line 2", "test 1", "no expected output"]),
     "tests of no known kind": (["--input", "empty-case.jsonl"], ["line 2", "no known kind", "list of cases"]),
-    "an answer in a language that nobody knows": (["--input", "cobol-answer.jsonl"], ["'b'", "cobol", "--skip-bad"]),
+    "an answer in a language that nobody knows": (
+        ["--input", "cobol-answer.jsonl"],
+        ["line 2", "'b'", "cobol", "--skip-bad"],
+    ),
     "answers without the tests that they need": (
         ["--input", "answers.jsonl", "--verifier", "execution"],
         ["'a'", "needs test cases", "--skip-bad"],
     ),
     "a task that the prompts lack": (
         ["--input", "nameless.jsonl", "--prompts", "prompts.jsonl"],
-        ["line 1", "'nowhere'", "names none of the 1 tasks"],
+        ["line 1", "task_id is 'nowhere'", "no task of the prompts", "the only task there"],
     ),
+    "tasks that are named and not there": (
+        ["--input", "nameless.jsonl"],
+        ["line 1", "task_id 'nowhere'", "no row has tests", "--prompts FILE", "compile_only"],
+    ),
+    "an output that is no file": (["main.c", "--output", "/dev/null"], ["/dev/null", "no regular file", "--output"]),
     "prompts that are not there": (["--input", "answers.jsonl", "--prompts", "no.jsonl"], ["no.jsonl", "not found"]),
     "prompts beside a source file": (["main.c", "--prompts", "prompts.jsonl"], ["--prompts", "--input only"]),
     "a language beside rows": (["--input", "answers.jsonl", "--language", "c"], ["--language", "source file"]),
@@ -269,7 +277,7 @@ def test_bad_input_of_verify_is_refused_by_name_before_any_work(folder, case):
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) < 12
-    assert not (folder / "home/cache").exists()
+    assert not list(folder.glob("home/cache/verdicts*"))
 
 
 def test_verify_names_an_absent_compiler_with_the_remedy(folder, tmp_path):

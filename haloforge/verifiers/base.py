@@ -228,9 +228,11 @@ def verdict(verifier: Verifier, code: str, task: Prompt | None = None, as_it_sta
         result = _asked(verifier, code, task, as_it_stands)
         if not isinstance(result, VerifyResult):
             raise TypeError(f"verify returned {type(result).__name__}; wanted is a VerifyResult")
+        if result.reward is None and result.status not in r.UNDECIDED:
+            raise TypeError(f"verify returned {result.status} with reward None; wanted is a number")
     except HaloforgeError:
         raise
-    except Exception as e:
+    except (Exception, SystemExit) as e:
         result = VerifyResult(
             False, None, f"verifier {type(verifier).__name__} failed", f"{type(e).__name__}: {e}", status=INFRA_ERROR
         )

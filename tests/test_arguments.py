@@ -14,6 +14,7 @@ from haloforge.errors import BadInput
 from haloforge.preparation import verifier_arguments
 from haloforge.records import Prompt
 from haloforge.verifiers import VERIFIERS, ChainedVerifier, SubprocessVerifier, get_verifier
+from haloforge.verifiers.arguments import arguments_of
 
 FILE = {"command": "true {file}"}
 TWO = [{"type": "gcc"}, {"type": "clang"}]
@@ -120,3 +121,35 @@ def test_a_command_that_is_not_there_is_no_verdict_on_the_sample():
     assert absent.verify("int main() {}").status == "infra_error"
     says_so = get_verifier("subprocess", command="sh {file}", max_workers=1)
     assert says_so.verify("exit 127", as_it_stands=True).status == "tests_failed"
+
+
+# ---- docs/VERIFIERS.md ------------------------------------------------------------------------------------
+
+DOCS = Path(__file__).parent.parent / "docs"
+COMPILERS = {"gcc", "clang", "mingw", "rust", "go", "dotnet", "auto", "execution"}
+OF = {"all": {*VERIFIERS}, "all but subprocess": {*VERIFIERS} - {"subprocess"}, "compilers": COMPILERS}
+
+
+def test_the_table_of_arguments_is_what_the_constructors_take():
+    table = (DOCS / "VERIFIERS.md").read_text().partition("\n## Arguments\n")[2].partition("\n## ")[0]
+    told: dict[str, dict[str, str]] = {name: {} for name in VERIFIERS}
+    for name, default, of in re.findall(r"^\| `(\w+)` \| (.*?) ?\| (.*?) \|", table, re.M):
+        for verifier in OF.get(of) or {of}:
+            assert name not in told[verifier], f"{name} of {verifier} stands there twice"
+            told[verifier][name] = default
+    taken = {
+        verifier: {name: str(p.default) for name, p in arguments_of(kind).items()}
+        for verifier, kind in VERIFIERS.items()
+    }
+    assert told == taken
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("page", ["VERIFIERS.md", "VERIFY.md"])
+def test_the_python_of_the_docs_prints_what_it_says(page, home, capsys):
+    """What a line prints stands behind it in a comment."""
+    found = re.findall(r"^```python\n(.*?)^```$", (DOCS / page).read_text(), re.M | re.S)
+    assert found
+    for block in found:
+        exec(compile(block, page, "exec"), {"__name__": "docs"})
+        assert capsys.readouterr().out.splitlines() == re.findall(r"^print\(.*\)  # (.*)$", block, re.M)

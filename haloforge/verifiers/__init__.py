@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from haloforge.errors import BadInput, HaloforgeError
-from haloforge.records import Prompt, VerifyResult
+from haloforge.records import Case, Checker, Prompt, VerifyResult
 from haloforge.verifiers.arguments import arguments_of, fitted
 from haloforge.verifiers.base import Verifier, verdict
 from haloforge.verifiers.chained import ChainedVerifier
@@ -130,7 +130,7 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
 
 
 __all__ = [
-    "VERIFIERS", "ChainedVerifier", "ClangVerifier", "DotNetVerifier", "ExecutionVerifier", "GCCVerifier", "GoVerifier",
-    "MinGWVerifier", "MultiLanguageVerifier", "RewardLevel", "RustVerifier", "SubprocessVerifier", "Verifier",
-    "VerifyResult", "check_ready", "get_verifier", "languages_of", "verdict",
+    "VERIFIERS", "Case", "ChainedVerifier", "Checker", "ClangVerifier", "DotNetVerifier", "ExecutionVerifier",
+    "GCCVerifier", "GoVerifier", "MinGWVerifier", "MultiLanguageVerifier", "Prompt", "RewardLevel", "RustVerifier",
+    "SubprocessVerifier", "Verifier", "VerifyResult", "check_ready", "get_verifier", "languages_of", "verdict",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ def check_toolchain(language: Language, open_box: OpenBox, limits: Limits) -> No
 
 
 def smallest_fails(language: Language, open_box: OpenBox, limits: Limits, cflags: tuple[str, ...] = ()) -> str:
-    """What the compiler says where it does not build the language's smallest program with these flags; "" where it does.
+    """What the compiler says where it does not build the smallest program with these flags; "" where it does.
 
     Raises MissingTool where it is absent.
     """

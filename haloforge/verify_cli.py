@@ -137,6 +137,7 @@ def prepared(
         )
     verifier = get_verifier(kind, **({"max_workers": os.cpu_count() or 1} | settings))
     bad: list[Bad] = []
+    path = None
     if source is not None and not source.endswith(".jsonl"):
         if prompts:
             raise BadInput("--prompts has an effect with --input only: a source file names no task")
@@ -154,7 +155,7 @@ def prepared(
     if unfit and not skip_bad:
         first = unfit[0]
         more = f" (and {len(unfit) - 1} more)" if len(unfit) > 1 else ""
-        where = f"line {first.line}, " if first.line else ""
+        where = f"{path}, line {first.line}, " if path else ""
         raise BadInput(f"{where}answer {first.id!r}{more}: {first.reason}; with --skip-bad such are `unknown`")
     bad += unfit
     left_out = {one.id for one in unfit}

@@ -12,7 +12,7 @@ from typing import Any
 
 from haloforge.errors import BadInput
 from haloforge.records import Prompt
-from haloforge.tasks.prompts import Misspelt, parse_task, rows_of
+from haloforge.tasks.prompts import Misspelt, parse_task, rows_of, short
 
 TASK_KEYS = ("task_id", "prompt_id", "id")
 """Keys by which a row names its task; the last one may be the answer's own."""
@@ -104,7 +104,7 @@ def parse_answer(row: dict[str, Any], tasks: Mapping[str, Prompt] | None = None)
     name = given[-1] if tasks else given[0]
     text = row[name]
     if not isinstance(text, str):
-        raise BadInput(f"{name} is {type(text).__name__}; wanted is a text")
+        raise BadInput(f"{name} is {short(text)}; wanted is a text")
     if tasks:
         task = _named(row, tasks)
     else:

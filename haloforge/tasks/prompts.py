@@ -156,7 +156,7 @@ def parse_task(row: dict[str, Any]) -> Prompt:
     row = shapes.canonical(row)
     given = row["id"] if row.get("id") is not None else row.get("task_id")
     if given is not None and (not isinstance(given, str | int) or isinstance(given, bool) or given == ""):
-        raise BadInput(f"id is {_short(given)}; wanted is a text or a whole number")
+        raise BadInput(f"id is {short(given)}; wanted is a text or a whole number")
     cflags = _field(row, ("cflags",), str)
     prompt = Prompt(
         id="" if given is None else str(given),
@@ -180,7 +180,7 @@ def parse_task(row: dict[str, Any]) -> Prompt:
     try:
         shlex.split(cflags or "")
     except ValueError as e:
-        raise BadInput(f"cflags is {_short(cflags)}: {e}") from e
+        raise BadInput(f"cflags is {short(cflags)}: {e}") from e
     return prompt if prompt.id else replace(prompt, id=content_digest(prompt))
 
 
@@ -227,9 +227,9 @@ def _object(line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except ValueError as e:
-        raise BadInput(f"not JSON ({e}): {_short(line)}") from e
+        raise BadInput(f"not JSON ({e}): {short(line)}") from e
     if not isinstance(row, dict):
-        raise BadInput(f"{_short(row)} is no JSON object")
+        raise BadInput(f"{short(row)} is no JSON object")
     return row
 
 
@@ -239,7 +239,7 @@ def _field(row: dict[str, Any], names: tuple[str, ...], kind: type) -> Any:
         value = row.get(name)
         if value is not None:
             if not isinstance(value, kind):
-                raise BadInput(f"{name} is {_short(value)}; wanted is a {'text' if kind is str else kind.__name__}")
+                raise BadInput(f"{name} is {short(value)}; wanted is a {'text' if kind is str else kind.__name__}")
             return value
     return None
 
@@ -251,7 +251,7 @@ def _positive(row: dict[str, Any], name: str, kind: type[int] | type[float], lea
     fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9 and kind(value) == value
     if not fits or value < least:
         from_ = f"of at least {least}" if least else "above 0"
-        raise BadInput(f"{name} is {_short(value)}; wanted is a {'whole ' if kind is int else ''}number {from_}")
+        raise BadInput(f"{name} is {short(value)}; wanted is a {'whole ' if kind is int else ''}number {from_}")
     return kind(value)
 
 
@@ -270,15 +270,15 @@ def _checks(row: dict[str, Any]) -> dict[str, Any]:
         return {"tests_kind": kind, **_project(row)}
     if kind == "stdio":
         if not isinstance(tests, list):
-            raise BadInput(f"tests is {_short(tests)}; wanted is a list of cases")
+            raise BadInput(f"tests is {short(tests)}; wanted is a list of cases")
         return {"tests_kind": kind, "cases": tuple(parse_case(case, index) for index, case in enumerate(tests, 1))}
     if isinstance(tests, list) and kind == "python" and all(isinstance(line, str) for line in tests):
         tests = "\n".join(tests)
     if not isinstance(tests, str) or not tests.strip():
-        raise BadInput(f"tests is {_short(tests)}; wanted for tests_kind {kind} is a text")
+        raise BadInput(f"tests is {short(tests)}; wanted for tests_kind {kind} is a text")
     tests = tests.replace("\r\n", "\n")
     if not _BRINGS[kind](tests):
-        raise BadInput(f"tests is {_short(tests)}; tests_kind {kind} wants {_WANTED[kind]}")
+        raise BadInput(f"tests is {short(tests)}; tests_kind {kind} wants {_WANTED[kind]}")
     return {"tests_kind": kind, "tests": tests}
 
 
@@ -335,10 +335,10 @@ def _kind(row: dict[str, Any], tests: Any) -> str:
             if _BRINGS[kind](tests):
                 return kind
         raise BadInput(
-            f"tests is a text ({_short(tests)}) of no known kind; wanted is a list of cases, or a tests_kind of "
+            f"tests is a text ({short(tests)}) of no known kind; wanted is a list of cases, or a tests_kind of "
             f"{', '.join(TESTS_KINDS)}"
         )
-    raise BadInput(f"tests is {_short(tests)}; wanted is a list of cases, or a text in the answer's language")
+    raise BadInput(f"tests is {short(tests)}; wanted is a list of cases, or a text in the answer's language")
 
 
 def _project(row: dict[str, Any]) -> dict[str, Any]:
@@ -348,10 +348,10 @@ def _project(row: dict[str, Any]) -> dict[str, Any]:
         raise BadInput(f"{'cmd' if code_path else 'code_path'} is missing; a project has files, code_path and cmd")
     for name, text in [*files.items(), (code_path, "")]:
         if not isinstance(text, str):
-            raise BadInput(f"files: {name} is {_short(text)}; wanted is a text")
+            raise BadInput(f"files: {name} is {short(text)}; wanted is a text")
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
-            raise BadInput(f"files: {_short(name)} leaves the project; wanted is a relative path")
+            raise BadInput(f"files: {short(name)} leaves the project; wanted is a relative path")
     return {"files": {name: text for name, text in files.items()}, "code_path": code_path, "cmd": cmd}
 
 
@@ -359,18 +359,18 @@ def _checker(value: Any) -> Checker | None:
     if value is None:
         return None
     if not isinstance(value, Mapping) or not all(isinstance(value.get(k), str) for k in ("language", "code")):
-        raise BadInput(f"checker is {_short(value)}; wanted is an object with language, code and protocol")
+        raise BadInput(f"checker is {short(value)}; wanted is an object with language, code and protocol")
     if value.get("protocol") not in PROTOCOLS:
-        raise BadInput(f"checker: protocol is {_short(value.get('protocol'))}; known are {', '.join(PROTOCOLS)}")
+        raise BadInput(f"checker: protocol is {short(value.get('protocol'))}; known are {', '.join(PROTOCOLS)}")
     if known_language(value["language"]) is None:
-        raise BadInput(f"checker: language is {_short(value['language'])}, which haloforge does not know")
+        raise BadInput(f"checker: language is {short(value['language'])}, which haloforge does not know")
     return Checker(value["language"], value["code"], value["protocol"], _positive(dict(value), "full_score", float))
 
 
 def parse_case(case: Any, index: int) -> Case:
     """One stdin/stdout check; `index` counts from 1 and is for the message of BadInput."""
     if not isinstance(case, Mapping):
-        raise BadInput(f"test {index} is {_short(case)}; wanted is an object with input and output")
+        raise BadInput(f"test {index} is {short(case)}; wanted is an object with input and output")
     texts = []
     for names in (_INPUT_NAMES, _OUTPUT_NAMES):
         present = [name for name in names if case.get(name) is not None]
@@ -385,12 +385,13 @@ def parse_case(case: Any, index: int) -> Case:
                 f"test {index} has {present[0]} and {other}, two names of one thing, and they differ; leave one out"
             )
         if not isinstance(value, str):
-            raise BadInput(f"test {index}: {present[0]} is {_short(value)}; wanted is a text")
+            raise BadInput(f"test {index}: {present[0]} is {short(value)}; wanted is a text")
         texts.append(value)
     return Case(*texts)
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value of a row for a message: JSON on one line, a text in quotation marks, cut where it is long."""
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     text = ascii(text if len(text) <= 60 else text[:57] + "...")
     return text if isinstance(value, str) else text[1:-1]

@@ -110,7 +110,10 @@ def test_a_checkers_words_stand_in_the_verdict(gcc):
     assert said(gcc, KATTIS, "5 3", validator_flags="case_sensitive max 9")[1] == (
         "case 1 of 1: the checker says: ['5', '3'] is not 7; flags ['case_sensitive', 'max', '9']"
     )
-    assert said(gcc, OPEN_R1, "5 3")[1] == "case 1 of 1: printed '5 3', expected '3 4'"
+    assert (
+        said(gcc, OPEN_R1, "5 3")[1]
+        == "case 1 of 1: the checker refuses it without a word: printed '5 3', its answer is '3 4'"
+    )
 
 
 def test_each_case_is_checked_and_the_first_wrong_one_named(gcc):

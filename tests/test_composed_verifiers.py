@@ -223,5 +223,5 @@ def test_a_chain_keeps_what_a_stage_said_of_a_check_that_was_none():
 
 def test_a_time_limit_may_be_called_timeout():
     assert GCCVerifier(max_workers=1, timeout=0.25).cpu_s == 0.25
-    with pytest.raises(BadInput, match="cpu_s is 0"):
+    with pytest.raises(BadInput, match="timeout is 0"):
         GCCVerifier(timeout=0)

@@ -123,7 +123,7 @@ def test_warnings_cost_only_where_they_are_penalised(gcc):
     assert verifier.verify("int main() { return 0; }").reward == 0.5
     assert gcc.verify(careless).reward == 0.5
     with pytest.raises(BadInput, match="penalise"):
-        GCCVerifier(warnings="yes")
+        GCCVerifier(warnings="yes")  # type: ignore[arg-type]
 
 
 def test_the_language_comes_from_task_then_fence_then_content_then_cpp(gcc):

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from haloforge import records as r
 from haloforge import sandbox
@@ -29,14 +29,14 @@ from haloforge.tasks import compare
 from haloforge.tasks.prompts import parse_case
 from haloforge.verifiers import checkers, rewards
 from haloforge.verifiers.base import Verifier, ending, printable, wall_limit_s
-from haloforge.verifiers.broken_toolchain import check_toolchain
+from haloforge.verifiers.broken_toolchain import check_toolchain, smallest_fails
 from haloforge.verifiers.drivers import Driven, NotDriven, Secret
 from haloforge.verifiers.languages import Language, Preamble, Unit
 from haloforge.verifiers.languages.rows import EVERY, ROWS
 from haloforge.verifiers.precompiled import PrecompiledHeaders
 from haloforge.verifiers.resident import Compiled, ResidentCompilers
 from haloforge.verifiers.rewards import RewardLevel
-from haloforge.verifiers.toolchain import tool_path, versions
+from haloforge.verifiers.toolchain import has_tool, tool_path, versions
 
 _log = logging.getLogger(__name__)
 
@@ -97,11 +97,11 @@ class ProgramVerifier(Verifier):
         self,
         max_workers: int = 8,
         *,
-        warnings: str = "ignore",
+        warnings: Literal["ignore", "penalise"] = "ignore",
         run_after_compile: bool = False,
         check_only: bool = False,
-        reference_multiple: float = 10.0,
-        reference_floor_s: float = 1.0,
+        reference_multiple: float = r.REFERENCE_MULTIPLE,
+        reference_floor_s: float = r.REFERENCE_FLOOR_S,
         **common: Any,
     ) -> None:
         """
@@ -131,6 +131,8 @@ class ProgramVerifier(Verifier):
         self.reference_multiple, self.reference_floor_s = reference_multiple, reference_floor_s
         self._lock = threading.RLock()
         self._residents: ResidentCompilers | None = None
+        self._flags: dict[tuple[str, str], str] = {}
+        """(language, cflags) → what is wrong with them."""
         self._longest: dict[tuple[str, str], float | None] = {}
         """(task, reference solution) → CPU seconds of its longest run; None where it does not pass."""
 
@@ -158,6 +160,8 @@ class ProgramVerifier(Verifier):
             trial.end(r.UNKNOWN, "no test cases: nothing to execute the program against")
         elif reason := self.refusal(task, language):
             trial.end(r.UNKNOWN, f"verifier {self.name} has no way to run {reason}")
+        elif reason := self._strange_flags(task, language):
+            trial.end(r.UNKNOWN, f"the row has {reason}")
         else:
             self._set_limit(trial)
             try:
@@ -217,7 +221,11 @@ class ProgramVerifier(Verifier):
         with ThreadPoolExecutor(self.max_workers) as pool:  # `refusal` then finds them built
             list(pool.map(lambda checker: checkers.refusal(checker, self.box, self.mounts), found))
         for prompt in prompts:
-            for language in languages_of([prompt]):
+            languages = languages_of([prompt])
+            strange = [self._strange_flags(prompt, self.rows[name]) for name in languages if name in self.rows]
+            if strange and all(strange):  # where nothing names the language, one that takes them is enough
+                raise BadInput(f"prompt {prompt.id!r} has {strange[-1]}")
+            for language in languages:
                 row = self.rows.get(language)
                 reason = self.refusal(prompt, row) if row else ""
                 if row and not reason and (prompt.has_checks or self.cases(prompt)) and row.here().run is None:
@@ -260,6 +268,19 @@ class ProgramVerifier(Verifier):
         checker = self.checker(task)
         reason = checkers.refusal(checker, self.box, self.mounts) if checker else ""
         return f"a checker {reason}" if reason else ""
+
+    def _strange_flags(self, task: Prompt, language: Language) -> str:
+        """Why the row's own flags cannot be used, as `refusal` says it: found out on the smallest program."""
+        if not task.cflags or not language.smallest or not all(map(has_tool, language.tools)):
+            return ""
+        key = (language.name, task.cflags)
+        if key not in self._flags:
+            flags = tuple(shlex.split(task.cflags))
+            said = smallest_fails(language, self.box, self._compile_limits, flags)
+            if said:
+                check_toolchain(language, self.box, self._compile_limits)  # which may be at fault instead
+            self._flags[key] = f"cflags {task.cflags!r}, with which nothing compiles: {said}" if said else ""
+        return self._flags[key]
 
     def rule(self, task: Prompt) -> compare.Rule:
         """How outputs are compared where no checker decides."""
@@ -460,10 +481,13 @@ class ProgramVerifier(Verifier):
             return "", ""
         if said:
             return r.WRONG_ANSWER, f"the checker says: {said}"
-        return (
-            r.WRONG_ANSWER,
-            f"printed {printable(stdout, 60)!r}, expected {printable(case.expected_stdout, 60)!r}",
-        )
+        printed, wanted = printable(stdout, 60), printable(case.expected_stdout, 60)
+        if task.checker:
+            return (
+                r.WRONG_ANSWER,
+                f"the checker refuses it without a word: printed {printed!r}, its answer is {wanted!r}",
+            )
+        return r.WRONG_ANSWER, f"printed {printed!r}, expected {wanted!r}"
 
     def _run(self, box: Box, language: Language, stdin: bytes, trial: _Trial) -> tuple[str, str, bytes]:
         """One run of the program: its failing status ("" where it ended well), what to say of it, its stdout."""

@@ -19,9 +19,9 @@ from tests.hostile import attacks
 
 QUICK = (
     "builds/assembler_include_secret.c", "builds/include_environment.c", "builds/line_of_a_secret.c",
-    "builds/pragmas.c", "builds/self_include.c", "daemon.c", "every_descriptor.c", "foreign_call.c", "forge_stdout.c", "incbin_secret.c", "kernel_files.c",
-    "kill_everything.c", "leave_data.c", "namespaces.c", "privileges.c", "raise_limits.c", "starve_parent.c", "symlink.c",
-    "trace_parent.c",
+    "builds/pragmas.c", "builds/self_include.c", "daemon.c", "every_descriptor.c", "foreign_call.c", "forge_stdout.c",
+    "incbin_secret.c", "kernel_files.c", "kill_everything.c", "leave_data.c", "namespaces.c", "privileges.c",
+    "raise_limits.c", "starve_parent.c", "symlink.c", "trace_parent.c",
 )  # fmt: skip
 WARM = 200
 """Runs before the first look: caches and pools are full then."""

@@ -60,7 +60,7 @@ def mapped(pids):
         except OSError:
             pass
     return found
-while fd is not None and not select.select([fd], [], [], 5.0)[0]:
+while fd is not None and not select.select([fd], [], [], 30.0)[0]:
     shared |= mapped(held())
 shared |= mapped(held())
 time.sleep(grace)

@@ -23,6 +23,25 @@ class Terminated(Exception):
     """SIGTERM was received."""
 
 
+def plain(text: str) -> str:
+    """`text` as it may reach a terminal or a log: what would move the cursor, ring or hide stands in its escaped form.
+
+    A sample's words, and the names in a user's file, come into messages in many places; this is where all pass.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        ch if ch.isprintable() or ch in "\n\t" else ch.encode("unicode_escape", "surrogatepass").decode() for ch in text
+    )
+
+
+class Plain(logging.Formatter):
+    """Log lines that are only text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(super().format(record))
+
+
 class _ToStderr(logging.Handler):
     """Writes to what sys.stderr is at that moment: a live line puts itself in its place to let log lines pass above."""
 
@@ -38,7 +57,8 @@ def errors_shown(debug: bool = False, quiet: bool = False) -> Iterator[None]:
     """
     interrupts.hand_over()
     handler = _ToStderr(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=[handler])
+    handler.setFormatter(Plain("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(handlers=[handler])
     log.setLevel(logging.DEBUG)
     try:
         yield
@@ -87,7 +107,7 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, Terminated):
         return "terminated"
     kind = [] if isinstance(error, HaloforgeError) else [type(error).__name__]
-    return ": ".join(filter(None, [*kind, str(error).partition("\n")[0]]))
+    return plain(": ".join(filter(None, [*kind, str(error).partition("\n")[0]])))
 
 
 def first_of(error: BaseException) -> BaseException:
@@ -108,7 +128,7 @@ def _end_with(error: BaseException, debug: bool) -> None:
 
 
 def _end(message: str, code: int) -> NoReturn:
-    tell(f"haloforge: {message}")
+    tell(plain(f"haloforge: {message}"))
     raise SystemExit(code)
 
 
@@ -150,12 +170,15 @@ def _drop(stream: Any) -> None:
 
 
 def show(*lines: Any) -> None:
-    """Print to standard output; tables are as wide as they need where it is no terminal. Raises as `write_out`."""
+    """Print to standard output: texts as they are, tables as wide as they need where it is no terminal.
+
+    Raises as `write_out`.
+    """
     from rich.console import Console
 
     out = Console()
     text, width = io.StringIO(), out.width if out.is_terminal else 200
-    console = Console(file=text, force_terminal=out.is_terminal, highlight=False, width=width)
+    console = Console(file=text, force_terminal=out.is_terminal, highlight=False, emoji=False, width=width)
     for line in lines:
-        console.print(line, markup=False)
+        console.print(plain(line) if isinstance(line, str) else line, markup=False)
     write_out(text.getvalue())

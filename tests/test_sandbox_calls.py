@@ -45,8 +45,10 @@ PROGRAMS = {
     "a daemon thread": "import threading, time\nthreading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
     "depth": "import sys\ndef f(n):\n    return n and 1 + f(n - 1)\n"
     "def most(n):\n    try:\n        return f(n)\n    except RecursionError:\n        return most(n - 1)\n"
-    "print(max(n for n in range(900, 1000) if not isinstance(attempt(n), str)))"
-    .replace("def most", "def attempt(n):\n    try:\n        return f(n)\n    except RecursionError:\n        return ''\ndef most"),
+    "print(max(n for n in range(900, 1000) if not isinstance(attempt(n), str)))".replace(
+        "def most",
+        "def attempt(n):\n    try:\n        return f(n)\n    except RecursionError:\n        return ''\ndef most",
+    ),
     "annotations": "def f(x: int): pass\nprint(f.__annotations__['x'] is int)",
     "pickles of its classes": "import pickle\nclass A: pass\nprint(type(pickle.loads(pickle.dumps(A()))).__module__)",
     "a data class": "from dataclasses import dataclass\n@dataclass\nclass A:\n    x: int\nprint(A(1))",
@@ -370,7 +372,9 @@ for name in ("unlisted", "pytest"):
 @each_level
 def test_numpy_is_held_and_every_call_draws_other_numbers(level):
     pytest.importorskip("numpy")
-    program = "import sys\nassert 'numpy' in sys.modules\nimport numpy, random\nprint(numpy.random.rand(), random.random())"
+    program = (
+        "import sys\nassert 'numpy' in sys.modules\nimport numpy, random\nprint(numpy.random.rand(), random.random())"
+    )
     program += "\nassert numpy.linalg.inv(numpy.eye(3)).sum() == 3"
     try:
         flavour = Flavour(("numpy",), sandbox.packages(["numpy"]))

@@ -89,7 +89,9 @@ class Zygote:
         python, prefix = interpreter(for_all)
         for path in flavour.packages if flavour and for_all else ():
             if closed := _closed(os.path.dirname(path)):
-                raise MissingTool(f"{closed} is closed to other users, so a box cannot import {path}: chmod o+x {closed}")
+                raise MissingTool(
+                    f"{closed} is closed to other users, so a box cannot import {path}: chmod o+x {closed}"
+                )
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket = ours
         self._poller = select.poll()

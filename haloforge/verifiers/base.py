@@ -37,8 +37,10 @@ _STATUS_OF_ENDING = {
 }
 _SHOWN = 400
 """Characters of a compiler's or program's words that a verdict keeps."""
-_TEMPORARY = re.compile(r"/tmp/(?:cc\w{6}|\w+-[0-9a-f]{6})\.(?:o|s|res)|/tmp/cc\w{6}\.ltrans\d+\S*")
-"""Names that gcc and clang make up for their temporary files."""
+_TEMPORARY = re.compile(
+    r"(?:/[\w./-]*haloforge-box-\w+)?/tmp/(?:(?:cc\w{6}|\w+-[0-9a-f]{6})\.(?:o|s|res)|cc\w{6}\.ltrans\d+\S*)"
+)
+"""Names that gcc and clang make up for their temporary files, which without namespaces lie in the box's own folder."""
 _OUT_OF_MEMORY = re.compile(
     rb"std::bad_alloc|runtime: (?:out of memory|cannot allocate memory)|System\.OutOfMemoryException"
     rb"|^memory allocation of \d+ bytes failed",

@@ -248,8 +248,10 @@ def told(progress: Progress) -> Iterator[Progress]:
 @contextmanager
 def log_file(file: Path) -> Iterator[None]:
     """Append everything that is logged, DEBUG included, and what ended the block, to a file."""
+    from haloforge.terminal import Plain
+
     handler = logging.FileHandler(file, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(Plain("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     try:
         yield

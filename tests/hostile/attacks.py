@@ -147,6 +147,7 @@ def amiss(name: str, result: VerifyResult, level: str) -> list[str]:
         f"level {result.level}": result.level != level,
         f"it used {result.cpu_s:.1f} s of CPU time": result.cpu_s > MOST_CPU_S,
         f"what is not its own came out: {said}": any(secret in said for secret in ("root:", SECRET)),
+        f"a name that is another one each time: {said}": "haloforge-box-" in said,
         f"a good program after it is {after}": after not in good,
     }
     return [words for words, true in found.items() if true] + survivors()

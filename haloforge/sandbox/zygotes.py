@@ -68,7 +68,8 @@ def interpreter(for_all: bool = False) -> tuple[str, str]:
 
 def _closed(path: str) -> str:
     """The folder on the way to `path`, or `path` itself, that other users may not pass; "" where all are open."""
-    return next((str(each) for each in (*reversed(Path(path).parents), path) if not os.stat(each).st_mode & 1), "")
+    way = (*reversed(Path(path).parents), Path(path))
+    return next((str(each) for each in way if not each.stat().st_mode & 1), "")
 
 
 class Zygote:
@@ -89,7 +90,9 @@ class Zygote:
         python, prefix = interpreter(for_all)
         for path in flavour.packages if flavour and for_all else ():
             if closed := _closed(os.path.dirname(path)):
-                raise MissingTool(f"{closed} is closed to other users, so a box cannot import {path}: chmod o+x {closed}")
+                raise MissingTool(
+                    f"{closed} is closed to other users, so a box cannot import {path}: chmod o+x {closed}"
+                )
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket = ours
         self._poller = select.poll()

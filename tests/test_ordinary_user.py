@@ -22,7 +22,7 @@ pytestmark = pytest.mark.sandbox
         "test_zygotes.py",
         "test_verifiers.py",
         "test_checkers.py",
-    ],  # fmt: skip
+    ],
 )
 def test_all_of_it_holds_for_an_ordinary_user(file):
     command = [ordinary.python(), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=/", "-c/dev/null"]

@@ -373,7 +373,7 @@ def test_numpy_is_held_and_every_call_draws_other_numbers(level):
     )
     program += "\nassert numpy.linalg.inv(numpy.eye(3)).sum() == 3"
     try:
-        flavour = Flavour(("numpy",), sandbox.packages(["numpy"]))
+        flavour = Flavour(("numpy", "numpy.random"), sandbox.packages(["numpy"]))
         with sandbox.box({"main.py": program}, level=level, flavour=flavour) as box:
             said = [box.call(SCRIPT, b"main.py") for _ in range(2)]
     except MissingTool as e:

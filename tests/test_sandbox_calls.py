@@ -39,16 +39,12 @@ PROGRAMS = {
     "the site's exit": "print('before'); exit(4)",
     "uncaught": "def f():\n    raise ValueError('no')\n\nf()\n",
     "an error of syntax": "print('x'\n",
-    "its own module": "import sys\nsys.path.insert(0, 'deep')\nfrom inner import x\nprint(x, sys.path[0], len(sys.path[1]) > 5)",
+    "its own module": "import sys\nsys.path.insert(0, 'deep')\nfrom inner import x\nprint(x, sys.path[0])",
     "at the end": "import atexit, threading, time\natexit.register(print, 'last')\n"
     "threading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()\nprint('main')",
     "a daemon thread": "import threading, time\nthreading.Thread(target=time.sleep, args=(9,), daemon=True).start()",
-    "depth": "import sys\ndef f(n):\n    return n and 1 + f(n - 1)\n"
-    "def most(n):\n    try:\n        return f(n)\n    except RecursionError:\n        return most(n - 1)\n"
-    "print(max(n for n in range(900, 1000) if not isinstance(attempt(n), str)))".replace(
-        "def most",
-        "def attempt(n):\n    try:\n        return f(n)\n    except RecursionError:\n        return ''\ndef most",
-    ),
+    "depth": "def f(n):\n    return n and 1 + f(n - 1)\nn = 900\n"
+    "try:\n    while f(n):\n        n += 1\nexcept RecursionError:\n    print(n)",
     "annotations": "def f(x: int): pass\nprint(f.__annotations__['x'] is int)",
     "pickles of its classes": "import pickle\nclass A: pass\nprint(type(pickle.loads(pickle.dumps(A()))).__module__)",
     "a data class": "from dataclasses import dataclass\n@dataclass\nclass A:\n    x: int\nprint(A(1))",
@@ -341,7 +337,7 @@ def test_packages_are_found_with_what_they_require(installed):
     assert names("imported_so") == ["imported_so", "named_otherwise-1.0.dist-info"]
     with pytest.raises(MissingTool, match=r"'absent-one' \(which 'broken' requires\) is not installed"):
         names("broken")
-    with pytest.raises(MissingTool, match="install it on every node: .* -m pip install absent"):
+    with pytest.raises(MissingTool, match=r"install it on every node: .* -m pip install absent"):
         names("absent")
     with pytest.raises(MissingTool, match="editable"):
         names("edited")
@@ -377,7 +373,7 @@ def test_numpy_is_held_and_every_call_draws_other_numbers(level):
     )
     program += "\nassert numpy.linalg.inv(numpy.eye(3)).sum() == 3"
     try:
-        flavour = Flavour(("numpy",), sandbox.packages(["numpy"]))
+        flavour = Flavour(("numpy", "numpy.random"), sandbox.packages(["numpy"]))
         with sandbox.box({"main.py": program}, level=level, flavour=flavour) as box:
             said = [box.call(SCRIPT, b"main.py") for _ in range(2)]
     except MissingTool as e:

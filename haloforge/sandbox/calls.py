@@ -65,7 +65,7 @@ class Shown:
     """
 
     def __init__(self, paths: list[str]) -> None:
-        self.paths = {os.path.basename(path).partition(".")[0]: path for path in paths if not path.endswith(_INFO)}
+        self.paths = {_module_name(path): path for path in paths if not path.endswith(_INFO)}
         self.infos = [path for path in paths if path.endswith(_INFO)]
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
@@ -91,6 +91,11 @@ class Shown:
             name = os.path.basename(path).partition("-")[0].replace(".", "_").lower()
             if (context.name or name).replace("-", "_").replace(".", "_").lower() == name:
                 yield PathDistribution(Path(path))
+
+
+def _module_name(path: str) -> str:
+    name = os.path.basename(path)
+    return name if os.path.isdir(path) else name.partition(".")[0]
 
 
 def _stand_in_for_packages(name: str) -> None:

@@ -68,7 +68,8 @@ def interpreter(for_all: bool = False) -> tuple[str, str]:
 
 def _closed(path: str) -> str:
     """The folder on the way to `path`, or `path` itself, that other users may not pass; "" where all are open."""
-    return next((str(each) for each in (*reversed(Path(path).parents), path) if not os.stat(each).st_mode & 1), "")
+    way = (*reversed(Path(path).parents), Path(path))
+    return next((str(each) for each in way if not each.stat().st_mode & 1), "")
 
 
 class Zygote:

@@ -7,7 +7,9 @@ if sys.argv[1] == "first":  # a word of its own, which must be found, or the sea
     pairs.append((sys.argv[2][:12].encode(), sys.argv[2][12:].encode()))
 fd = os.open("/proc/self/mem", os.O_RDONLY)
 found = set()
-for line in open("/proc/self/maps"):
+with open("/proc/self/maps") as f:
+    maps = f.readlines()
+for line in maps:
     where, rights, *_ = line.split()
     start, end = (int(part, 16) for part in where.split("-"))
     try:

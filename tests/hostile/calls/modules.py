@@ -1,4 +1,5 @@
 # Changes modules, builtins and the interpreter's settings for whoever comes after.
+# mypy: ignore-errors
 import builtins
 import gc
 import json

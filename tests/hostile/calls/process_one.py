@@ -2,6 +2,7 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 
 one = os.getppid()
 names = ("mem", "maps", "environ", "pagemap", "auxv", "stack", "syscall", "io", "personality")
@@ -14,10 +15,8 @@ for path in [f"/proc/{one}/{name}" for name in names] + [f"/proc/{one}/task/{one
     except OSError:
         pass
 for folder in ("fd", "fdinfo", "map_files", "cwd", "root", "ns", "exe"):
-    try:
+    with suppress(OSError):
         print("lists", folder, os.listdir(f"/proc/{one}/{folder}"))
-    except OSError:
-        pass
 for n in range(64):
     try:
         os.open(f"/proc/{one}/fd/{n}", os.O_RDWR)
@@ -40,10 +39,8 @@ try:
 except OSError:
     pass
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGXCPU, signal.SIGPIPE, signal.SIGSTOP, signal.SIGKILL):
-    try:
+    with suppress(OSError):
         os.kill(one, number)
-    except OSError:
-        pass
 if sys.argv[1] == "first" and os.fork() == 0:
     os.execv("/bin/sleep", ["/bin/sleep", "77.5"])
 print("end")

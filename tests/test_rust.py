@@ -296,7 +296,9 @@ def test_a_project_may_have_several_files_features_and_modules(rust):
         (project(path="src/other.rs"), "no library"),
     ],
 )
-def test_a_project_that_is_not_understood_is_unknown(rust, task, said):
+def test_a_project_that_is_not_understood_is_refused_before_a_run_and_unknown(rust, task, said):
+    with pytest.raises(BadInput, match=f"not judged here: .*{re.escape(said)}"):
+        rust.check([project(), task])
     result = rust.verify(LIB, task)
     assert (result.status, result.reward) == ("unknown", None)
     assert said in result.details

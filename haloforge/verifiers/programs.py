@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, ClassVar, Literal
 
 from haloforge import records as r
@@ -232,7 +232,8 @@ class ProgramVerifier(Verifier):
                     lacks = f", because {row.run[0]} is absent" if row.run else ""
                     reason = f"{prompt.tests_kind} tests in {language}: this machine only builds such programs{lacks}"
                 if row and not reason and prompt.tests_kind == "files":
-                    reason = _not_driven(prompt, row)
+                    files = tuple(prompt.files.items())
+                    reason = _not_driven(row, files, prompt.code_path or "", prompt.cmd or "")
                 if reason:
                     raise BadInput(f"verifier {self.name} cannot judge prompt {prompt.id!r}, which has {reason}")
             if self.cases(prompt) is None:
@@ -641,11 +642,10 @@ class ExecutionVerifier(ProgramVerifier):
         return rewards.execution(status, passed, total)
 
 
-def _not_driven(task: Prompt, language: Language) -> str:
+@lru_cache(maxsize=256)  # rows of answers bring the same project many times
+def _not_driven(language: Language, files: tuple[tuple[str, str], ...], path: str, cmd: str) -> str:
     """Why a project cannot be judged, whatever the answer is; "" where it can."""
-    path = task.code_path or ""
-    files = {**task.files, path: ""}
-    program = Program(language.name, task.tests_kind, "", "", files, "", (), cmd=task.cmd or "", code_path=path)
+    program = Program(language.name, "files", "", "", {**dict(files), path: ""}, "", (), cmd=cmd, code_path=path)
     try:
         if language.drive:
             language.drive(program, Secret())

@@ -10,6 +10,7 @@ import logging
 import platform
 import re
 import shlex
+import signal
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -354,18 +355,20 @@ class ProgramVerifier(Verifier):
         with self.box(contents, limits, build.mounts) as box:
             trial.level = box.level
             trial.metadata["compiler"] = language.tools[0]
-            warned = b""
+            warned, killed = b"", False
             for number, argv in enumerate(commands):
                 built = self._compile(box, [tool_path(argv[0]), *argv[1:]], None if number else preamble, trial)
                 if not built.ok:
                     self._not_built(built, trial)
+                    killed = built.signal == signal.SIGKILL and not built.ended_by
                     break
                 said = built.stderr or built.stdout
                 if self.warn and (b"warning:" in said or b"warning CS" in said):
                     warned += said
             else:
                 self._after_build(box, language, warned, trial)
-        if trial.status == r.COMPILE_ERROR and _BLAMES_THE_TOOLCHAIN.search(trial.error or "") and not again:
+        blamed = killed or _BLAMES_THE_TOOLCHAIN.search(trial.error or "")
+        if trial.status == r.COMPILE_ERROR and blamed and not again:
             check_toolchain(language, self.box, self._compile_limits)
             trial.end("", "")  # it works, so a fault that has passed gets a second look
             self._build_and_run(language, trial, again=True)

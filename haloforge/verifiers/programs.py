@@ -10,11 +10,12 @@ import logging
 import platform
 import re
 import shlex
+import signal
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, ClassVar, Literal
 
 from haloforge import records as r
@@ -232,7 +233,8 @@ class ProgramVerifier(Verifier):
                     lacks = f", because {row.run[0]} is absent" if row.run else ""
                     reason = f"{prompt.tests_kind} tests in {language}: this machine only builds such programs{lacks}"
                 if row and not reason and prompt.tests_kind == "files":
-                    reason = _not_driven(prompt, row)
+                    files = tuple(prompt.files.items())
+                    reason = _not_driven(row, files, prompt.code_path or "", prompt.cmd or "")
                 if reason:
                     raise BadInput(f"verifier {self.name} cannot judge prompt {prompt.id!r}, which has {reason}")
             if self.cases(prompt) is None:
@@ -353,18 +355,20 @@ class ProgramVerifier(Verifier):
         with self.box(contents, limits, build.mounts) as box:
             trial.level = box.level
             trial.metadata["compiler"] = language.tools[0]
-            warned = b""
+            warned, killed = b"", False
             for number, argv in enumerate(commands):
                 built = self._compile(box, [tool_path(argv[0]), *argv[1:]], None if number else preamble, trial)
                 if not built.ok:
                     self._not_built(built, trial)
+                    killed = built.signal == signal.SIGKILL and not built.ended_by
                     break
                 said = built.stderr or built.stdout
                 if self.warn and (b"warning:" in said or b"warning CS" in said):
                     warned += said
             else:
                 self._after_build(box, language, warned, trial)
-        if trial.status == r.COMPILE_ERROR and _BLAMES_THE_TOOLCHAIN.search(trial.error or "") and not again:
+        blamed = killed or _BLAMES_THE_TOOLCHAIN.search(trial.error or "")
+        if trial.status == r.COMPILE_ERROR and blamed and not again:
             check_toolchain(language, self.box, self._compile_limits)
             trial.end("", "")  # it works, so a fault that has passed gets a second look
             self._build_and_run(language, trial, again=True)
@@ -641,11 +645,10 @@ class ExecutionVerifier(ProgramVerifier):
         return rewards.execution(status, passed, total)
 
 
-def _not_driven(task: Prompt, language: Language) -> str:
+@lru_cache(maxsize=256)  # rows of answers bring the same project many times
+def _not_driven(language: Language, files: tuple[tuple[str, str], ...], path: str, cmd: str) -> str:
     """Why a project cannot be judged, whatever the answer is; "" where it can."""
-    path = task.code_path or ""
-    files = {**task.files, path: ""}
-    program = Program(language.name, task.tests_kind, "", "", files, "", (), cmd=task.cmd or "", code_path=path)
+    program = Program(language.name, "files", "", "", {**dict(files), path: ""}, "", (), cmd=cmd, code_path=path)
     try:
         if language.drive:
             language.drive(program, Secret())

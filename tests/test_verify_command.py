@@ -434,7 +434,7 @@ def test_a_plain_script_gets_a_warm_verdict_soon_and_leaves_nothing_behind(place
     assert done.stderr == ""
     first, last, seconds, *children = done.stdout.split()
     assert (first, last) == ("compiled", "compiled")
-    assert float(seconds) < 0.5
+    assert float(seconds) < 2  # 0.04 on a quiet machine; bench-verify measures
     assert children
     assert gone({int(pid) for pid in children}, within_s=2)
     assert {p.name for p in tmp_path.iterdir()} - {"home"} == before

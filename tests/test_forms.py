@@ -152,6 +152,25 @@ def test_a_main_of_any_form_is_a_main(every, language, code):
     )
 
 
+def test_usings_of_tests_may_stand_behind_an_answer_that_is_taken_as_it_stands(every):
+    answer = "public class Sums { public static int Add(int a, int b) { return a + b; } }\n"
+    tests = "using System;\nusing System.Linq;\nclass Tests { static void Main() {\n"
+    tests += "    if (new[] { Sums.Add(2, 3) }.Sum() != 5) throw new Exception(); } }\n"
+    for code in (answer, "using System;\n" + answer):
+        assert judged(every, "csharp", code, tests).status == "passed"
+    assert judged(every, "csharp", answer.replace("+", "-"), tests).status == "tests_failed"
+
+
+def test_go_tests_follow_the_package_of_an_answer_that_is_taken_as_it_stands(every):
+    needs("go")
+    _, kind, tests = attacks.ADD[".go"]
+    for package in ("sol", "main", "other"):
+        for sign, status in (("+", "passed"), ("-", "tests_failed")):
+            code = f"package {package}\n\nfunc Add(a, b int) int {{ return a {sign} b }}\n"
+            task = Prompt("p", "p", "go", tests=tests, tests_kind=kind)
+            assert every.verify(code, task, as_it_stands=True).status == status
+
+
 NAMED = {"c": "const char *name(void) { return W; }\n", "cpp": "const char *name() { return W; }\n"}
 COMPARED = '#include <assert.h>\n#include <string.h>\nint main(void) { assert(strcmp(name(), "ab") == 0); return 0; }\n'
 PROTOTYPES = {

@@ -57,7 +57,8 @@ _PROTOTYPES = {
 _LIBRARY = frozenset(
     re.findall(
         r"\w+",
-        """abort calloc exit fflush fprintf free malloc memcpy memset printf putchar puts snprintf sprintf strcpy strdup""",
+        """abort calloc exit fflush fprintf free malloc memcpy memset printf putchar puts snprintf sprintf strcpy
+        strdup""",
     )
 )
 """What tests call besides the function that a task is about."""

@@ -171,6 +171,17 @@ def test_go_tests_follow_the_package_of_an_answer_that_is_taken_as_it_stands(eve
             assert every.verify(code, task, as_it_stands=True).status == status
 
 
+def test_a_guess_between_c_and_cpp_that_does_not_compile_is_tried_the_other_way(every):
+    c = "int main(void) { int *class = 0; return class == 0 ? 0 : 1; }\n"  # no header says that it is C
+    cpp = "#include <stdio.h>\nbool odd(int &n) { return n % 2; }\nint main() { int n = 3; return !odd(n); }\n"
+    for code, language in ((c, "c"), (cpp, "cpp")):
+        result = every.verify(code)
+        assert (result.status, result.metadata["language"]) == ("compiled", language), result.error
+        assert every.verify(code, Prompt("p", "p", {"c": "cpp", "cpp": "c"}[language])).status == "compile_error"
+    neither = every.verify("int main(void) { return x; }\n")
+    assert (neither.status, "which was a guess" in neither.details) == ("compile_error", True)
+
+
 NAMED = {"c": "const char *name(void) { return W; }\n", "cpp": "const char *name() { return W; }\n"}
 COMPARED = '#include <assert.h>\n#include <string.h>\nint main(void) { assert(strcmp(name(), "ab") == 0); return 0; }\n'
 PROTOTYPES = {

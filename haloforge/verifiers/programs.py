@@ -57,6 +57,7 @@ _AKIN = {"c", "cpp", "cpp-windows"}
 REFERENCE_CPU_S = 60.0
 """CPU seconds of a reference solution's run, whose time is not known yet."""
 _NO_TASK = Prompt(id="", text="")
+_SIBLING = {"c": "cpp", "cpp": "c"}
 
 
 @dataclass
@@ -138,7 +139,23 @@ class ProgramVerifier(Verifier):
         """(task, reference solution) → CPU seconds of its longest run; None where it does not pass."""
 
     def judge(self, code: str, task: Prompt | None, as_it_stands: bool) -> VerifyResult:
-        return self._result(self._tried(code, task or _NO_TASK, as_it_stands))
+        task = task or _NO_TASK
+        trial = self._tried(code, task, as_it_stands)
+        if trial.status == r.COMPILE_ERROR and self._guessed(task, code):
+            return self._result(self._second_guess(trial, code, task, as_it_stands))
+        return self._result(trial)
+
+    def _second_guess(self, first: _Trial, code: str, task: Prompt, as_it_stands: bool) -> _Trial:
+        """C and C++ share most of their text: what does not compile as the one that it looked like may be the other."""
+        other = _SIBLING.get(first.metadata["language"] or "cpp")
+        if other in self.rows:
+            second = self._tried(code, replace(task, language=other), as_it_stands)
+            if second.status != r.COMPILE_ERROR:
+                second.cpu_s += first.cpu_s
+                return second
+            first.cpu_s += second.cpu_s
+        first.details += f", judged as {first.metadata['language'] or 'cpp'}, which was a guess: name its language"
+        return first
 
     def _tried(self, code: str, task: Prompt, as_it_stands: bool) -> _Trial:
         task, foreign = self._in_the_tests_language(code, task, as_it_stands)
@@ -320,10 +337,14 @@ class ProgramVerifier(Verifier):
         if found and found in self.rows:
             return self.rows[found].here()
         named = (task.language or "any").lower() != "any"
-        guessed = not named and not language_of_tests(task) and not extract.extract_code(answer).language
-        if not named and (found is None or guessed or len(self.rows) == 1):
+        if not named and (found is None or self._guessed(task, answer) or len(self.rows) == 1):
             return (self.rows.get("cpp") or next(iter(self.rows.values()))).here()
         return None
+
+    def _guessed(self, task: Prompt, answer: str) -> bool:
+        """Whether nothing but its content told the answer's language."""
+        named = (task.language or "any").lower() != "any"
+        return not named and not language_of_tests(task) and not extract.extract_code(answer).language
 
     def _build_and_run(self, language: Language, trial: _Trial, again: bool = False) -> None:
         program, task = trial.program, trial.task

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from haloforge.errors import BadInput
 from haloforge.records import Case, Prompt
 from haloforge.verifiers import MultiLanguageVerifier
 from tests.hostile import attacks
@@ -180,6 +181,21 @@ def test_a_guess_between_c_and_cpp_that_does_not_compile_is_tried_the_other_way(
         assert every.verify(code, Prompt("p", "p", {"c": "cpp", "cpp": "c"}[language])).status == "compile_error"
     neither = every.verify("int main(void) { return x; }\n")
     assert (neither.status, "which was a guess" in neither.details) == ("compile_error", True)
+
+
+@pytest.mark.parametrize(
+    ("language", "tests"),
+    [
+        ("c", "static int check(void) { return 0; }\n"),
+        ("rust", "use std::process::{exit, id};\nfn main() { id(); exit(0) }\n"),
+        ("go", "func main() { os.Exit(run()) }\n"),
+    ],
+)
+def test_tests_that_no_driver_can_call_are_refused_before_a_run(every, language, tests):
+    needs(language)
+    with pytest.raises(BadInput, match=r"prompt 'p', which has tests that are not judged here: the tests"):
+        every.check([Prompt("p", "p", language, tests=tests, tests_kind="append_main")])
+    every.check([Prompt("p", "p", name, tests=all_[0], tests_kind="append_main") for name, all_ in EXITS.items()])
 
 
 NAMED = {"c": "const char *name(void) { return W; }\n", "cpp": "const char *name() { return W; }\n"}

@@ -24,7 +24,7 @@ from haloforge.errors import BadInput, MissingTool
 from haloforge.records import Case, Checker, Prompt, VerifyResult
 from haloforge.sandbox import MIB, Box, Limits, Outcome
 from haloforge.source import extract
-from haloforge.source.assemble import Program, assemble
+from haloforge.source.assemble import SOURCES, Program, assemble
 from haloforge.source.detect import language_of_tests
 from haloforge.tasks import compare
 from haloforge.tasks.prompts import parse_case
@@ -249,9 +249,9 @@ class ProgramVerifier(Verifier):
                 if row and not reason and (prompt.has_checks or self.cases(prompt)) and row.here().run is None:
                     lacks = f", because {row.run[0]} is absent" if row.run else ""
                     reason = f"{prompt.tests_kind} tests in {language}: this machine only builds such programs{lacks}"
-                if row and not reason and prompt.tests_kind == "files":
-                    files = tuple(prompt.files.items())
-                    reason = _not_driven(row, files, prompt.code_path or "", prompt.cmd or "")
+                if row and not reason and prompt.tests_kind in ("files", "append_main", "append_cfg_test"):
+                    brought = (tuple(prompt.files.items()), prompt.code_path or "", prompt.cmd or "", prompt.tests)
+                    reason = _not_driven(row, prompt.tests_kind, *brought)
                 if reason:
                     raise BadInput(f"verifier {self.name} cannot judge prompt {prompt.id!r}, which has {reason}")
             if self.cases(prompt) is None:
@@ -667,14 +667,17 @@ class ExecutionVerifier(ProgramVerifier):
 
 
 @lru_cache(maxsize=256)  # rows of answers bring the same project many times
-def _not_driven(language: Language, files: tuple[tuple[str, str], ...], path: str, cmd: str) -> str:
-    """Why a project cannot be judged, whatever the answer is; "" where it can."""
-    program = Program(language.name, "files", "", "", {**dict(files), path: ""}, "", (), cmd=cmd, code_path=path)
+def _not_driven(
+    language: Language, kind: str, files: tuple[tuple[str, str], ...], path: str, cmd: str, tests: str
+) -> str:
+    """Why its tests cannot be called, whatever the answer is; "" where they can."""
+    whole, main = {**dict(files), path: ""}, SOURCES[language.name]
+    program = Program(language.name, kind, "", tests, whole, main, (), cmd=cmd, code_path=path)
     try:
         if language.drive:
             language.drive(program, Secret())
     except NotDriven as e:
-        return f"a project that is not judged here: {e}"
+        return f"a project that is not judged here: {e}" if kind == "files" else f"tests that are not judged here: {e}"
     except MissingTool:  # which is told where tools are looked for
         pass
     return ""

@@ -19,8 +19,8 @@ import pytest
 from haloforge.errors import BadInput, RunStopped
 from haloforge.records import INFRA_ERROR, PASSED, Prompt, VerifyResult
 from haloforge.tasks.answers import Answer
-from haloforge.verdict_cache import VerdictCache
-from haloforge.verdict_rows import FIELDS, VerdictRows, line_of, row_of
+from haloforge.verdicts.cache import VerdictCache
+from haloforge.verdicts.rows import FIELDS, VerdictRows, line_of, row_of
 from haloforge.verification import JudgeHere, verify_answers
 from haloforge.verifiers import VERIFIERS, Verifier, verdict
 from haloforge.verifiers.languages.rows import ROWS

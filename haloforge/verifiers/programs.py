@@ -34,6 +34,7 @@ from haloforge.verifiers.broken_toolchain import check_toolchain, smallest_fails
 from haloforge.verifiers.drivers import Driven, NotDriven, Secret
 from haloforge.verifiers.languages import Language, Preamble, Unit
 from haloforge.verifiers.languages.rows import EVERY, ROWS
+from haloforge.verifiers.powershell import PowerShellVerifier
 from haloforge.verifiers.precompiled import PrecompiledHeaders
 from haloforge.verifiers.resident import Compiled, ResidentCompilers
 from haloforge.verifiers.rewards import RewardLevel
@@ -617,10 +618,42 @@ class MinGWVerifier(ProgramVerifier):
 
 
 class MultiLanguageVerifier(ProgramVerifier):
-    """`auto`: every language; which one, the row says, else the fence, the tests, the content."""
+    """`auto`: every language; which one, the row says, else the fence, the tests, the content.
+
+    PowerShell is only parsed (haloforge/verifiers/powershell.py).
+    """
 
     name = "auto"
     rows = EVERY
+
+    def __init__(self, max_workers: int = 8, **common: Any) -> None:
+        super().__init__(max_workers, **common)
+        # A box of its own would need a slot of its own: it takes turns with the programs'.
+        self._powershell = PowerShellVerifier(self.max_workers, allow_weak=self.allow_weak, slot=self.slot)
+        self._powershell.box = self.box  # type: ignore[method-assign]
+
+    def judge(self, code: str, task: Prompt | None, as_it_stands: bool) -> VerifyResult:
+        if assemble(code, task or _NO_TASK, as_it_stands=as_it_stands).language == "powershell":
+            return self._powershell.judge(code, task, as_it_stands)
+        return super().judge(code, task, as_it_stands)
+
+    def check(self, prompts: Sequence[Prompt]) -> None:
+        super().check(prompts)
+        self._powershell.check([prompt for prompt in prompts if languages_of([prompt]) == ["powershell"]])
+
+    def prepare(self, languages: Sequence[str] = ()) -> str:
+        if known := [name for name in languages if extract.known_language(name) == "powershell"]:
+            self._powershell.prepare(known)
+        return super().prepare([name for name in languages if name not in known])
+
+    def required_tools(self, language: str) -> tuple[str, ...]:
+        if extract.known_language(language) == "powershell":
+            return self._powershell.required_tools(language)
+        return super().required_tools(language)
+
+    def cleanup(self) -> None:
+        self._powershell.cleanup()
+        super().cleanup()
 
 
 class ExecutionVerifier(ProgramVerifier):

@@ -154,7 +154,7 @@ def test_a_broken_connection_is_our_fault_and_what_it_left_is_removed(made, host
         time.sleep(0.05)
     time.sleep(0.3)
     (folder,) = host.left()
-    pattern = r"^ssh: .*haloforge-ssh-.* \[mux\]"
+    pattern = r"ControlMaster=yes -o ControlPath=.*haloforge-ssh-"
     master = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True)
     assert master.stdout, "no connection is open"
     host.fault("")

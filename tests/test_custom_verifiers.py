@@ -110,7 +110,9 @@ def test_a_class_that_cannot_be_is_refused_with_what_is_wrong(place, number):
             get_verifier(form, most=3)
 
 
-@pytest.mark.parametrize("named", ["nowhere.py:Short", "nowhere:Short", "checks/short.py:", ":Short", "checks/short.py"])
+@pytest.mark.parametrize(
+    "named", ["nowhere.py:Short", "nowhere:Short", "checks/short.py:", ":Short", "checks/short.py"]
+)
 def test_a_class_that_is_not_there_is_refused(place, named):
     with pytest.raises(BadInput, match=r"nowhere|wanted is package\.module:Class or file\.py:Class|cannot be imported"):
         get_verifier(named)
@@ -144,7 +146,7 @@ def test_what_arrived_is_what_is_imported_also_after_a_change(place, home):
     assert len(list((home / "cache/verifiers").iterdir())) == 2
     (home / "cache/verifiers").rename(home / "cache/gone")
     (home / "cache/verifiers").write_text("a file")
-    with pytest.raises(MissingTool, match="cannot write .*cache/verifiers"):
+    with pytest.raises(MissingTool, match=r"cannot write .*cache/verifiers"):
         custom.arrived(code)
 
 

@@ -17,7 +17,7 @@ from haloforge.errors import BadInput, MissingTool
 from haloforge.records import Case, Prompt
 from haloforge.verifiers import ChainedVerifier, get_verifier, msvc
 from haloforge.verifiers.msvc import RemoteMSVCVerifier
-from tests.windows_host import windows_host, why_not
+from tests.windows_host import why_not, windows_host
 
 REASON = why_not()
 pytestmark = pytest.mark.skipif(bool(REASON), reason=REASON)

@@ -35,7 +35,9 @@ def follow(title: str, place: Path) -> list[str]:
     said = []
     for kind, text in chapter(title):
         if kind == "diff":
-            patched = subprocess.run(["git", "apply", "-C1", "-"], cwd=place, input=text, text=True, capture_output=True)
+            patched = subprocess.run(
+                ["git", "apply", "-C1", "-"], cwd=place, input=text, text=True, capture_output=True
+            )
             assert patched.returncode == 0, patched.stderr + text
         elif kind == "sh":
             done = subprocess.run(

@@ -9,6 +9,7 @@ since nothing here runs Windows' own.
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -42,7 +43,7 @@ class WindowsHost:
         """Of a verifier that uses it."""
         return {
             "host": "127.0.0.1",
-            "user": os.environ.get("USER") or "root",
+            "user": pwd.getpwuid(os.geteuid()).pw_name,
             "ssh_key": str(self.folder / "key"),
             "port": self.port,
             "known_hosts": str(self.folder / "known_hosts"),
@@ -68,7 +69,7 @@ class WindowsHost:
 def why_not() -> str:
     """Why there can be none here; "" where there can."""
     if not SSHD:
-        return "sshd is absent (toolbox/install-tools.sh --languages installs it)"
+        return "sshd is absent (openssh-server)"
     if not any(map(os.path.exists, SFTP_SERVERS)):
         return "sftp-server is absent (openssh-sftp-server)"
     absent = [tool for tool in ("ssh", "sftp", "ssh-keygen", "x86_64-w64-mingw32-g++", "g++") if not shutil.which(tool)]

@@ -34,7 +34,7 @@ from haloforge.verifiers.broken_toolchain import check_toolchain, smallest_fails
 from haloforge.verifiers.drivers import Driven, NotDriven, Secret
 from haloforge.verifiers.languages import Language, Preamble, Unit
 from haloforge.verifiers.languages.rows import EVERY, ROWS
-from haloforge.verifiers.powershell import PowerShellVerifier
+from haloforge.verifiers.powershell import PowerShellVerifier, parser_versions
 from haloforge.verifiers.precompiled import PrecompiledHeaders
 from haloforge.verifiers.resident import Compiled, ResidentCompilers
 from haloforge.verifiers.rewards import RewardLevel
@@ -650,6 +650,10 @@ class MultiLanguageVerifier(ProgramVerifier):
         if extract.known_language(language) == "powershell":
             return self._powershell.required_tools(language)
         return super().required_tools(language)
+
+    def fingerprint(self) -> dict[str, Any] | None:
+        found = super().fingerprint()
+        return found and found | {"powershell": parser_versions()}
 
     def cleanup(self) -> None:
         self._powershell.cleanup()

@@ -127,7 +127,12 @@ def test_a_command_that_is_not_there_is_no_verdict_on_the_sample():
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMPILERS = {"gcc", "clang", "mingw", "rust", "go", "dotnet", "auto", "execution"}
-OF = {"all": {*VERIFIERS}, "all but subprocess": {*VERIFIERS} - {"subprocess"}, "compilers": COMPILERS}
+OF = {
+    "all": {*VERIFIERS},
+    "all but subprocess and msvc": {*VERIFIERS} - {"subprocess", "msvc"},
+    "compilers": COMPILERS,
+    "compilers and msvc": COMPILERS | {"msvc"},
+}
 
 
 def test_the_table_of_arguments_is_what_the_constructors_take():

@@ -75,7 +75,7 @@ def test_what_a_run_gives_every_verifier_is_no_reason_to_refuse_a_class_or_a_com
         config = RaftConfig.model_validate({"verifier": {"type": kind, "args": args}})
         get_verifier(kind, **verifier_arguments(config))
         config = RaftConfig.model_validate({"verifier": {"type": kind, "args": args, "run_after_compile": True}})
-        with pytest.raises(BadInput, match=r"does not take .*'run_after_compile': True"):
+        with pytest.raises(BadInput, match=r"does not take .*'run_after_compile'"):
             get_verifier(kind, **verifier_arguments(config))
 
 
@@ -90,10 +90,10 @@ WRONG = {
     BASE + "class Mine(Verifier):\n def verify(self): pass\n": r"has verify\(self\); wanted is verify\(self, code\)",
     BASE + "class Mine(Verifier):\n def verify(self, code, a, b): pass\n": r"has verify\(self, code, a, b\)",
     BASE + "class Mine(Verifier):\n def __init__(self, least): pass\n def verify(self, code): pass\n": (
-        r"does not take \{'most': 3\}: .*'most'"
+        r"does not take these arguments: TypeError: .*'most'"
     ),
     BASE + "class Mine(Verifier):\n def __init__(self, most): 1 / 0\n def verify(self, code): pass\n": (
-        r"cannot be made with \{'most': 3\}: ZeroDivisionError"
+        r"cannot be made: ZeroDivisionError.*'most': 3"
     ),
     BASE + "class Mine(Verifier):\n def __init__(self, most): pass\n def verify(self, code): pass\n": (
         r"its __init__ does not call super\(\).__init__\(\)"

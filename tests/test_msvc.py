@@ -66,7 +66,8 @@ def made(host):
 )
 def test_an_answer_gets_cls_verdict(made, code, status, reward, words):
     result = made().verify(code, UNTESTED, as_it_stands=True)
-    assert (result.status, result.reward, result.level, result.trust) == (status, reward, "remote", "remote"), result
+    how = "" if status == "no_code" else "remote"
+    assert (result.status, result.reward, result.level, result.trust) == (status, reward, how, how), result
     assert re.search(words, result.error or ""), result.error
     assert "haloforge-" not in (result.error or "")
 
@@ -78,6 +79,8 @@ def test_c_is_compiled_as_c_and_another_language_is_not_judged(made, host):
     assert "main.c " in next(c for c in reversed(host.commands()) if c.startswith("cl ")) + " "
     assert verifier.verify(only_c, UNTESTED).status == "compile_error"
     assert verifier.verify("print(1)", Prompt("p", "", "python")).status == "unknown"
+    assert verifier.verify("```python\nprint(1)\n```", UNTESTED).status == "no_code"
+    assert verifier.verify("```python\nprint(1)\n```").status == "unknown"
 
 
 def test_warnings_count_where_they_shall(made):
@@ -92,9 +95,10 @@ def test_warnings_count_where_they_shall(made):
 
 def test_programs_are_run_only_where_the_user_says_so(made, host):
     before = len(host.commands())
-    built = made().verify(PROGRAM, TASK)
-    assert (built.status, built.total) == ("compiled", 0)
-    assert "not run" in built.details
+    asked = made().verify(PROGRAM, TASK)
+    assert (asked.status, asked.reward) == ("unknown", None), "tests that are not run are no pass"
+    assert "it only compiles" in asked.details
+    assert made().verify(PROGRAM, UNTESTED).status == "compiled"
     assert not [c for c in host.commands()[before:] if ".exe" in c and not c.startswith("cl ")]
     runs = made(run=True, cpu_s=1.0)
     assert [runs.verify(code, TASK).status for code in (PROGRAM, PROGRAM.replace("2 *", "3 *"))] == [

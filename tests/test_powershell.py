@@ -31,17 +31,14 @@ GOOD = "function Get-Twice {\n    param([int]$Number)\n    return 2 * $Number\n}
         (GOOD.replace("}\n", "\n"), "unknown", None, "line 5|line 6|line 1|missing"),
         ("$a | Where-Object { $_.Length -gt 1MB }\n", "unknown", None, "line 1"),  # right, and not in the grammar
         ("", "no_code", 0.0, None),
-        ("```python\nprint(1)\n```", "unknown", None, None),
+        ("```python\nprint(1)\n```", "no_code", 0.0, None),
     ],
 )
 @pytest.mark.parametrize("kind", ["powershell", "auto"])
 def test_what_parses_is_compiled_and_what_does_not_is_unknown(kind, answer, status, reward, error):
-    language = None if "python" in answer else "powershell"
-    if kind == "auto" and language is None:
-        return  # auto judges it as what it is
-    result = get_verifier(kind, max_workers=1).verify(answer, Prompt("p", "a script", language))
+    result = get_verifier(kind, max_workers=1).verify(answer, TASK)
     assert (result.status, result.reward) == (status, reward), result
-    assert result.level == "ns"
+    assert (result.level, result.trust) == (("", "") if status == "no_code" else ("ns", "build"))
     if error is None:
         assert result.error is None
     else:
@@ -60,6 +57,11 @@ def test_a_script_is_not_run_and_cannot_keep_the_parser(tmp_path):
     deep = verifier.verify("(" * 200_000, TASK)
     assert (deep.status, deep.reward) == ("unknown", None)
     assert verifier.verify(GOOD, TASK).status == "compiled"
+
+
+def test_an_answer_in_another_language_to_a_task_that_names_none_is_not_judged():
+    result = get_verifier("powershell", max_workers=1).verify("```python\nprint(1)\n```")
+    assert (result.status, result.trust) == ("unknown", "")
 
 
 def test_tests_and_other_languages_are_refused_before_a_run():

@@ -23,13 +23,14 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from haloforge import records as r
 from haloforge.errors import BadInput, MissingTool, SandboxFault
 from haloforge.records import Prompt, VerifyResult
 from haloforge.source.assemble import SOURCES, Program, assemble
 from haloforge.source.detect import known_language
+from haloforge.source.extract import foreign_fences
 from haloforge.tasks import compare
 from haloforge.verifiers import rewards
 from haloforge.verifiers.base import Verifier, printable, wall_limit_s
@@ -107,7 +108,7 @@ class RemoteMSVCVerifier(Verifier):
         run: bool = False,
         run_after_compile: bool = False,
         check_only: bool = False,
-        warnings: str = "ignore",
+        warnings: Literal["ignore", "penalise"] = "ignore",
         timeout: float = 60.0,
         flags: Sequence[str] = (),
         setup: str = "",
@@ -213,14 +214,19 @@ class RemoteMSVCVerifier(Verifier):
         task = task or Prompt(id="", text="")
         program = assemble(code, task, as_it_stands=as_it_stands)
         named = (task.language or "any").lower() != "any"
-        language = program.language if program.language in LANGUAGES else "cpp"
+        foreign = "" if as_it_stands else foreign_fences(code, LANGUAGES)
+        language = program.language if program.language in LANGUAGES else "cpp"  # a guess is no reason not to judge
         trial = _Trial(task, program, language)
         trial.metadata |= {"language": language, "compiler": "cl", "host": self.host}
         if not program.code.strip():
             trial.end(r.NO_CODE, "the answer has no code")
         elif named and known_language(task.language) not in LANGUAGES:
             trial.end(r.UNKNOWN, f"verifier msvc cannot judge {task.language}; it knows {', '.join(LANGUAGES)}")
-        elif task.has_checks and self.run_programs and (reason := self._refusal(task)):
+        elif foreign and named:
+            trial.end(r.NO_CODE, f"the answer has code in {foreign} only; wanted is {language}")
+        elif foreign:
+            trial.end(r.UNKNOWN, f"verifier msvc cannot judge {foreign}; it knows {', '.join(LANGUAGES)}")
+        elif reason := self._refusal(task):
             trial.end(r.UNKNOWN, f"verifier msvc has no way to run {reason}")
         else:
             self._compile_and_run(trial)
@@ -260,8 +266,7 @@ class RemoteMSVCVerifier(Verifier):
             trial.metadata["check_only"] = True
             trial.end(r.COMPILED, "types checked only: neither built nor run", trial.error)
         elif not self.run_programs:
-            unrun = "; its checks were not run: `run` is not set" if task.has_checks else ""
-            trial.end(r.COMPILED, f"built by cl{unrun}", trial.error)
+            trial.end(r.COMPILED, "built by cl", trial.error)
         elif not linked and task.has_checks:
             trial.end(r.RUNTIME_ERROR, "the code has no main, so no case could be run")
         elif not task.has_checks:
@@ -326,8 +331,8 @@ class RemoteMSVCVerifier(Verifier):
             status=trial.status,
             passed=trial.passed,
             total=total,
-            level=self.level,
-            trust="remote",
+            level=self.level if trial.folder else "",
+            trust="remote" if trial.folder else "",
             code=trial.program.code,
         )
 

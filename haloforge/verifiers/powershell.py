@@ -24,7 +24,7 @@ from haloforge.records import Prompt, VerifyResult
 from haloforge.sandbox import MIB, Box, Limits
 from haloforge.source.assemble import assemble
 from haloforge.source.detect import known_language
-from haloforge.source.extract import extract_code
+from haloforge.source.extract import foreign_fences
 from haloforge.verifiers import rewards
 from haloforge.verifiers.base import Verifier, printable
 from haloforge.verifiers.toolchain import has_tool, tool_path, versions
@@ -78,13 +78,17 @@ class PowerShellVerifier(Verifier):
 
     def judge(self, code: str, task: Prompt | None, as_it_stands: bool) -> VerifyResult:
         task = task or Prompt(id="", text="")
-        fence = None if as_it_stands else extract_code(code).language
-        language = known_language(task.language) or fence or "powershell"
+        named = known_language(task.language)
+        foreign = "" if as_it_stands else foreign_fences(code, ["powershell"])
+        language = named or foreign or "powershell"
         script = assemble(code, replace(task, language=language), as_it_stands=as_it_stands).code
         metadata: dict[str, Any] = {"language": language, "check_only": True}
         cpu_s, error = 0.0, None
+        parser = ""
         if not script.strip():
             status, details = r.NO_CODE, "the answer has no code"
+        elif named and foreign:
+            status, details = r.NO_CODE, f"the answer has code in {foreign} only; wanted is {named}"
         elif language != "powershell":
             status, details = r.UNKNOWN, f"verifier powershell cannot judge {language}; it knows powershell"
         elif task.has_checks:
@@ -109,8 +113,8 @@ class PowerShellVerifier(Verifier):
             metadata=metadata,
             status=status,
             cpu_s=cpu_s,
-            level=self.level,
-            trust="build",
+            level=self.level if parser else "",
+            trust="build" if parser else "",
             code=script,
         )
 

@@ -46,10 +46,21 @@ def made(host):
     host.fault("")
     yield make
     host.fault("")
+    scratches = [verifier._scratch for verifier in verifiers if verifier._scratch]
     for verifier in verifiers:
         verifier.cleanup()
     assert host.left() == []
-    assert not subprocess.run(["pgrep", "-f", "haloforge-ssh-"], capture_output=True, text=True).stdout
+    for scratch in scratches:
+        deadline = time.monotonic() + 5
+        while running(str(scratch)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not running(str(scratch)), "a connection outlives its verifier"
+        assert not scratch.exists()
+
+
+def running(pattern: str) -> list[int]:
+    found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True)
+    return [int(pid) for pid in found.stdout.split()]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +122,7 @@ def test_programs_are_run_only_where_the_user_says_so(made, host):
     assert (ran.status, ran.reward) == ("compiled", 0.7)
 
 
-def test_a_program_that_does_not_end_or_floods_is_ended_there_too(made, monkeypatch):
+def test_a_program_that_does_not_end_or_floods_is_ended_there_too(made, host, monkeypatch):
     monkeypatch.setattr(msvc, "wall_limit_s", lambda cpu_s: cpu_s)
     monkeypatch.setattr(msvc, "MOST_PRINTED", 1 << 20)
     runs = made(run=True, cpu_s=0.5)
@@ -119,7 +130,7 @@ def test_a_program_that_does_not_end_or_floods_is_ended_there_too(made, monkeypa
     assert (hangs.status, hangs.metadata["ended_by"]) == ("timeout", "wall_limit")
     flood = '#include <cstdio>\nint main() { for (;;) std::puts("0123456789012345678901234567890"); }\n'
     assert runs.verify(flood, TASK).status in ("output_limit", "timeout")
-    assert not subprocess.run(["pgrep", "-f", r"/haloforge-[^ ]*\.exe$"], capture_output=True, text=True).stdout
+    assert not running(rf"^{host.home}/haloforge-[^ ]*\.exe$")
 
 
 HOSTILE = """int main() { return 0; }
@@ -158,12 +169,11 @@ def test_a_broken_connection_is_our_fault_and_what_it_left_is_removed(made, host
         time.sleep(0.05)
     time.sleep(0.3)
     (folder,) = host.left()
-    pattern = r"ControlMaster=yes -o ControlPath=.*haloforge-ssh-"
-    master = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True)
-    assert master.stdout, "no connection is open"
+    master = running(rf"ControlMaster=yes -o ControlPath={verifier._scratch}")
+    assert master, "no connection is open"
     host.fault("")
-    for pid in master.stdout.split():
-        os.kill(int(pid), signal.SIGKILL)
+    for pid in master:
+        os.kill(pid, signal.SIGKILL)
     thread.join(60)
     assert found[0].status == "compiled", found  # tried again, over a new connection
     assert folder not in host.left()

@@ -125,7 +125,7 @@ def test_programs_are_run_only_where_the_user_says_so(made, host):
 def test_a_program_that_does_not_end_or_floods_is_ended_there_too(made, host, monkeypatch):
     monkeypatch.setattr(msvc, "wall_limit_s", lambda cpu_s: cpu_s)
     monkeypatch.setattr(msvc, "MOST_PRINTED", 1 << 20)
-    runs = made(run=True, cpu_s=0.5)
+    runs = made(run=True, cpu_s=1.0)
     hangs = runs.verify("int main() { for (;;); }", TASK)
     assert (hangs.status, hangs.metadata["ended_by"]) == ("timeout", "wall_limit")
     flood = '#include <cstdio>\nint main() { for (;;) std::puts("0123456789012345678901234567890"); }\n'

@@ -111,6 +111,7 @@ def windows_host(folder: Path) -> Iterator[WindowsHost]:
     finally:
         process.terminate()
         process.wait(10)
+        subprocess.run(["pkill", "-KILL", "-f", f"^{folder}/home/"], check=False)  # what a failed test left running
 
 
 def session(folder: Path, command: str) -> int:

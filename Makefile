@@ -1,7 +1,7 @@
 # Each target sets up what it needs (a .venv with pinned packages, compilers) and says what it installs.
 PYTHON ?=
 RUN := .venv/bin/python
-.PHONY: demo demo-control test lint bench bench-verify conformance setup
+.PHONY: demo demo-control test lint bench bench-verify conformance hostile setup
 
 demo: setup            ## the main job: build a small base, then improve it with gcc as its teacher
 	$(RUN) -m haloforge.raft
@@ -25,6 +25,9 @@ bench: setup           ## generator, overlap, swap, trainer and sandbox
 conformance: setup     ## every program of the sets in HALOFORGE_TEST_DATA gets the verdict that its set names
 	toolbox/install-tools.sh --languages
 	$(RUN) -m tests.conformance
+
+hostile: setup         ## every attack of tests/hostile, at each level of the sandbox, as root and as an ordinary user
+	HALOFORGE_EVERY_ATTACK=1 $(RUN) -m pytest tests/test_hostile.py tests/test_sandbox_calls.py
 
 bench-verify: setup    ## verification: CPU time and samples per second beside the bare compiler and the usual ways
 	$(RUN) -m benchmarks.bench_verify

@@ -32,6 +32,13 @@ from haloforge.verifiers.programs import (
     RustVerifier,
     languages_of,
 )
+from haloforge.verifiers.python_tests import (
+    AssertsVerifier,
+    HumanEvalVerifier,
+    MBPPVerifier,
+    PytestVerifier,
+    UnittestVerifier,
+)
 from haloforge.verifiers.rewards import RewardLevel
 
 VERIFIERS: dict[str, type[Verifier]] = {
@@ -43,6 +50,11 @@ VERIFIERS: dict[str, type[Verifier]] = {
     "auto": MultiLanguageVerifier,
     "execution": ExecutionVerifier,
     "mingw": MinGWVerifier,
+    "asserts": AssertsVerifier,
+    "humaneval": HumanEvalVerifier,
+    "mbpp": MBPPVerifier,
+    "unittest": UnittestVerifier,
+    "pytest": PytestVerifier,
     "chain": ChainedVerifier,
     "subprocess": SubprocessVerifier,
 }
@@ -106,7 +118,8 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
 
 
 __all__ = [
-    "VERIFIERS", "ChainedVerifier", "ClangVerifier", "DotNetVerifier", "ExecutionVerifier", "GCCVerifier", "GoVerifier",
-    "MinGWVerifier", "MultiLanguageVerifier", "RewardLevel", "RustVerifier", "SubprocessVerifier", "Verifier",
+    "VERIFIERS", "AssertsVerifier", "ChainedVerifier", "ClangVerifier", "DotNetVerifier", "ExecutionVerifier",
+    "GCCVerifier", "GoVerifier", "HumanEvalVerifier", "MBPPVerifier", "MinGWVerifier", "MultiLanguageVerifier",
+    "PytestVerifier", "RewardLevel", "RustVerifier", "SubprocessVerifier", "UnittestVerifier", "Verifier",
     "VerifyResult", "check_ready", "get_verifier", "languages_of", "verdict",
 ]  # fmt: skip

@@ -24,7 +24,7 @@ from haloforge.records import Case, Checker, Prompt, VerifyResult
 from haloforge.sandbox import MIB, Box, Limits, Outcome
 from haloforge.source import extract
 from haloforge.source.assemble import SOURCES, Program, assemble
-from haloforge.source.detect import language_of_tests
+from haloforge.source.detect import known_language, language_of_tests
 from haloforge.tasks import compare
 from haloforge.tasks.prompts import parse_case
 from haloforge.verifiers import checkers, rewards
@@ -33,6 +33,7 @@ from haloforge.verifiers.drivers import Driven, NotDriven, Secret
 from haloforge.verifiers.languages import Language, Unit
 from haloforge.verifiers.languages.rows import EVERY, ROWS
 from haloforge.verifiers.precompiled import PrecompiledHeaders
+from haloforge.verifiers.python_tests import PythonTests, has_python_tests
 from haloforge.verifiers.resident import Compiled, ResidentCompilers
 from haloforge.verifiers.rewards import RewardLevel
 from haloforge.verifiers.toolchain import tool_path, versions
@@ -545,10 +546,48 @@ class MinGWVerifier(ProgramVerifier):
 
 
 class MultiLanguageVerifier(ProgramVerifier):
-    """`auto`: every language; which one, the row says, else the fence, the tests, the content."""
+    """`auto`: every language; which one, the row says, else the fence, the tests, the content.
+
+    Python tests are judged as the verifiers `asserts`, `unittest` and `pytest` do, whichever the tests are.
+    """
 
     name = "auto"
     rows = EVERY
+
+    def __init__(
+        self, max_workers: int = 8, *, trust: str = "auto", python_packages: Sequence[str] = (), **common: Any
+    ):
+        """
+        Args:
+            trust, python_packages: see PythonTests.
+            common: see ProgramVerifier.
+        """
+        super().__init__(max_workers, **common)
+        shared = ("cpu_s", "memory_mb", "mounts", "allow_weak", "reference_multiple", "reference_floor_s")
+        self.python = PythonTests(
+            trust=trust, python_packages=python_packages, **{name: getattr(self, name) for name in shared}
+        )
+        self.python.max_workers, self.python._slots = self.max_workers, self._slots
+
+    def judge(self, code: str, task: Prompt | None, as_it_stands: bool) -> VerifyResult:
+        if task and has_python_tests(task):
+            return self.python.judge(code, task, as_it_stands)
+        return super().judge(code, task, as_it_stands)
+
+    def check(self, prompts: Sequence[Prompt]) -> None:
+        python = [prompt for prompt in prompts if has_python_tests(prompt)]
+        self.python.check(python)
+        super().check([prompt for prompt in prompts if not has_python_tests(prompt)])
+
+    def prepare(self, languages: Sequence[str] = ()) -> str:
+        return super().prepare([language for language in languages if known_language(language) != "python"])
+
+    def required_tools(self, language: str) -> tuple[str, ...]:
+        return () if known_language(language) == "python" else super().required_tools(language)
+
+    def fingerprint(self) -> dict[str, Any] | None:
+        known, python = super().fingerprint(), self.python.fingerprint()
+        return {**known, "python": python} if known and python else None
 
 
 class ExecutionVerifier(ProgramVerifier):

@@ -23,10 +23,11 @@ from typing import Any
 
 from haloforge import records as r
 from haloforge import sandbox
-from haloforge.errors import BadInput, MissingTool, SandboxFault
+from haloforge.errors import BadInput, SandboxFault
 from haloforge.records import Prompt, VerifyResult
 from haloforge.sandbox import MIB, Flavour, Limits, Outcome
 from haloforge.source.assemble import Program, assemble
+from haloforge.source.detect import known_language
 from haloforge.verifiers import rewards
 from haloforge.verifiers.base import Verifier, ending, printable, wall_limit_s
 from haloforge.verifiers.python import plan as plans
@@ -212,7 +213,9 @@ class PythonTests(Verifier):
         run = self._in_process(reference, task, plain, cpu_s)
         if run.status == r.PASSED:
             return self._calibrated(plain, run)
-        return Mode(None, why_not=f"its reference fails its own tests: {run.details}{f': {run.error}' * bool(run.error)}")
+        return Mode(
+            None, why_not=f"its reference fails its own tests: {run.details}{f': {run.error}' * bool(run.error)}"
+        )
 
     def _calibrated(self, mode: Mode, run: Run) -> Mode:
         assert mode.suite
@@ -228,7 +231,9 @@ class PythonTests(Verifier):
     def check(self, prompts: Sequence[Prompt]) -> None:
         for prompt in prompts:
             if prompt.tests_kind not in ("python", "files"):
-                raise BadInput(f"verifier {self.name} needs Python tests, and prompt {prompt.id!r} has none; give it tests")
+                raise BadInput(
+                    f"verifier {self.name} needs Python tests, and prompt {prompt.id!r} has none; give it tests"
+                )
         self.prepare()
         with ThreadPoolExecutor(self.max_workers) as pool:
             modes = list(pool.map(self.mode, prompts))
@@ -319,7 +324,9 @@ class PythonTests(Verifier):
             raise SandboxFault(f"the tests' process gave no report: {printable(tested.stderr, 200)}")
         if report["reason"] == "gone":
             said = ending(answered, answers_limits)[1] or "ended with exit code 0"
-            return self._with(report, Run(r.TESTS_FAILED, f"the answer's process ended before its tests did: it {said}"))
+            return self._with(
+                report, Run(r.TESTS_FAILED, f"the answer's process ended before its tests did: it {said}")
+            )
         if report["failure"]:
             failed = Run(r.TESTS_FAILED, report["failure"], refused=report["reason"] == "refused")
             return self._with(report, failed)
@@ -385,6 +392,13 @@ class PythonTests(Verifier):
         return Limits(cpu_s=cpu_s, wall_s=wall_limit_s(cpu_s), memory_bytes=memory_mb * MIB)
 
 
+def has_python_tests(task: Prompt) -> bool:
+    """Whether these are tests in Python, and not only stdin/stdout cases of a Python program."""
+    if task.tests_kind == "files":
+        return (known_language(task.language or "") or "") == "python" or (task.code_path or "").endswith(".py")
+    return task.tests_kind == "python"
+
+
 def _talk(ours: socket.socket, nonce: str, suite: Suite, wall_s: float) -> dict[str, Any] | None:
     """Hand the suite to a process that has loaded the answer, and read its report; None where it gives none."""
     ours.settimeout(0.1)
@@ -400,7 +414,9 @@ def _talk(ours: socket.socket, nonce: str, suite: Suite, wall_s: float) -> dict[
         report = json.loads(next(lines))
     except (StopIteration, ValueError, OSError):
         return None
-    shapely = isinstance(report, dict) and isinstance(report.get("failed"), list) and isinstance(report.get("passed"), list)
+    shapely = (
+        isinstance(report, dict) and isinstance(report.get("failed"), list) and isinstance(report.get("passed"), list)
+    )
     return report if shapely and report.get("nonce") == nonce else None
 
 

@@ -92,7 +92,9 @@ def plan(task: Prompt, tests: str, names: tuple[str, ...], reference: str | None
     given, asked = _names(task, tree, tests, names, reference)
     common: dict[str, Any] = {"text": tests, "asked": asked, "modules": modules}
     if kind == PYTEST:
-        head = "; ".join([f"exec({given!r})"] * bool(given) + [f"from solution import {', '.join(asked)}"] * bool(asked))
+        head = "; ".join(
+            [f"exec({given!r})"] * bool(given) + [f"from solution import {', '.join(asked)}"] * bool(asked)
+        )
         future = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
         head = "; ".join([*(ast.unparse(node) for node in future), head]) if future else head
         files = {_PYTEST_FILE: f"{head}\n{_without(tests, future)}"}
@@ -124,17 +126,24 @@ def _names(
     used, bound = _globals(tests)
     wanted = used - bound
     right = python_tree(reference or "")
-    defined = {name for node in right.body if not _is_import(node) for name in assembling.bound(node)} if right else set()
+    defined = (
+        {name for node in right.body if not _is_import(node) for name in assembling.bound_names(node)}
+        if right
+        else set()
+    )
     ours = {name for name in wanted if name in names or (name in defined and hasattr(builtins, name))}
     wanted = {name for name in wanted if not hasattr(builtins, name)} | ours
     parts: list[str] = []
     given: set[str] = set()
     for node in [*assembling.given(task, names), *(n for n in (right.body if right else ()) if _is_import(n))]:
-        found = assembling.bound(node) - given - set(names)
+        found = assembling.bound_names(node) - given - set(names)
         if found:
             given |= found
             text = ast.unparse(node)
             parts.append(f"try: {text}\nexcept ImportError: pass" if _is_import(node) else text)
+    for name in sorted(_modules_used(tree) & wanted - given - set(names)):
+        given.add(name)
+        parts.append(f"import {name}")
     if not given & wanted:
         given, parts = set(), []
     asked = wanted - given
@@ -173,6 +182,12 @@ def _imported(tree: ast.Module) -> tuple[str, ...]:
 
 
 _KNOWN = {*sys.stdlib_module_names, "pytest", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "requests", "torch"}
+
+
+def _modules_used(tree: ast.Module) -> set[str]:
+    """Modules of Python that tests use (`sys.maxsize`) without importing them."""
+    dotted = [node.value for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    return {base.id for base in dotted if isinstance(base, ast.Name)} & sys.stdlib_module_names
 
 
 def _called_in_checks(tree: ast.Module) -> Iterator[str]:

@@ -133,16 +133,14 @@ class Serving:
         after += [(name, x, named[name]) for name, x in keywords.items()]
         changed = []
         for where, value, was in after:
-            if isinstance(value, (*MUTABLE, tuple)):
-                if encode(value, self._as_it_came) != was:
-                    changed.append([where, self._written(value)])
+            if isinstance(value, (*MUTABLE, tuple)) and encode(value, self._as_it_came) != was:
+                changed.append([where, self._written(value)])
         if changed:
             answer["m"] = changed
 
     def text(self, request: dict[str, Any], answer: dict[str, Any]) -> str:
-        made = {"str": str, "repr": repr}.get(request["how"])
-        value = self.objects[request["r"]]
-        return str.__str__(made(value) if made else format(value, request["how"]))
+        how, value = request["how"], self.objects[request["r"]]
+        return str.__str__(str(value) if how == "str" else repr(value) if how == "repr" else format(value, how))
 
     def enter(self, request: dict[str, Any], answer: dict[str, Any]) -> Any:
         value = self.objects[request["r"]]
@@ -244,7 +242,7 @@ class Serving:
         name, _, bases = told["f"]
         while not isinstance(kind := vars(self.module).get(name, getattr(builtins, name, None)), type):
             name, _, bases = bases[0] if bases else ("Exception", "", [])
-        return kind(*(self.reader.read(told["a"]) if told["a"] else ()))  # type: ignore[no-any-return]
+        return kind(*(self.reader.read(told["a"]) if told["a"] else ()))
 
     def _awaited(self, coroutine: Any, tag: str) -> Any:
         import asyncio

@@ -88,7 +88,7 @@ class Solution:
     def get(self, number: int, name: str, label: str) -> Any:
         return self._asked({"op": "get", "r": number, "n": name}, label, (), name)
 
-    def set(self, number: int, name: str, value: Any) -> None:
+    def assign(self, number: int, name: str, value: Any) -> None:
         self._asked({"op": "set", "r": number, "n": name, "v": self._sent(value)}, f"set {name}", ())
 
     def delete(self, number: int, name: str) -> None:
@@ -158,7 +158,7 @@ class Solution:
         tag = next(iter(json_value)) if type(json_value) is dict and len(json_value) == 1 else ""
         if tag in ("a", "ax", "ai"):
             inner = json_value[tag]
-            awaited = self._exception(inner) if tag == "ax" else self.reader.read(inner)
+            awaited: Any = self._exception(inner) if tag == "ax" else self.reader.read(inner)
             value = _async_iterator(awaited) if tag == "ai" else _awaitable(awaited, tag == "ax")
             self.found.add("awaitable")
         else:
@@ -431,13 +431,13 @@ truediv floordiv mod divmod pow lshift rshift and xor or radd rsub rmul rmatmul 
 rlshift rrshift rand rxor ror iadd isub imul imatmul itruediv ifloordiv imod ipow ilshift irshift iand ixor ior neg pos
 abs invert int float complex index round trunc floor ceil bytes fspath copy deepcopy reduce reduce_ex getstate await
 aiter anext aenter aexit instancecheck subclasscheck dir sizeof
-""".split()
+"""
 _WORDS = {"eq": "==", "ne": "!=", "bool": "the truth of", "hash": "the hash of", "len": "the length of", "iter": "loop"}
 
 
 def _refusing(name: str) -> Callable[..., NoReturn]:
     def refuse(self: Any, *_: Any) -> NoReturn:
-        solution, _, label = _held(self)
+        solution, _number, label = _held(self)
         what = _WORDS.get(name, name)
         solution.fail(f"the tests use {what!r} on an object of the answer ({label}); only plain data can be compared")
 
@@ -450,9 +450,12 @@ _OF_CLASS = "_held_by_class"
 
 def _held(reference: Any) -> tuple[Solution, int, str]:
     """Its solution, number and label."""
+    held: tuple[Solution, int, str]
     if isinstance(reference, Class):
-        return type.__getattribute__(reference, _OF_CLASS)  # type: ignore[no-any-return]
-    return object.__getattribute__(reference, _SLOT)  # type: ignore[no-any-return]
+        held = type.__getattribute__(reference, _OF_CLASS)
+    else:
+        held = object.__getattribute__(reference, _SLOT)
+    return held
 
 
 class Reference:
@@ -465,7 +468,7 @@ class Reference:
 
     def __getattr__(self, name: str) -> Any:
         solution, number, label = _held(self)
-        if name.startswith("__") and name not in _DUNDERS or name.startswith("_pytest"):
+        if (name.startswith("__") and name not in _DUNDERS) or name.startswith("_pytest"):
             raise AttributeError(name)
         if name in _JUDGING and "object" not in solution.expected.get(label, ()):
             solution.fail(f"the tests ask {name} of an object of the answer ({label}); only plain data may be asked")
@@ -473,7 +476,7 @@ class Reference:
 
     def __setattr__(self, name: str, value: Any) -> None:
         solution, number, _ = _held(self)
-        solution.set(number, name, value)
+        solution.assign(number, name, value)
 
     def __delattr__(self, name: str) -> None:
         solution, number, _ = _held(self)
@@ -492,13 +495,12 @@ class Reference:
         solution, number, label = _held(self)
         return solution.enter(number, label)
 
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> bool:
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         solution, number, label = _held(self)
         solution.leave(number, label, error)
-        return False
 
 
-for _dunder in _REFUSED:
+for _dunder in _REFUSED.split():
     setattr(Reference, f"__{_dunder}__", _refusing(_dunder))
 
 
@@ -534,7 +536,7 @@ class Class(type):
         return super().__new__(cls, name, bases, members)
 
     def made(cls, solution: Solution, number: int, label: str) -> Any:
-        reference = object.__new__(cls)
+        reference: Any = object.__new__(cls)  # type: ignore[arg-type]
         object.__setattr__(reference, _SLOT, (solution, number, label))
         return reference
 
@@ -555,7 +557,7 @@ class Class(type):
 
     def __setattr__(cls, name: str, value: Any) -> None:
         solution, number, _ = _held(cls)
-        solution.set(number, name, value)
+        solution.assign(number, name, value)
 
     def __delattr__(cls, name: str) -> None:
         solution, number, _ = _held(cls)
@@ -604,7 +606,7 @@ class SolutionModule(types.ModuleType):
         if name.startswith("__"):
             super().__setattr__(name, value)
         else:
-            self.__dict__["_solution"].set(0, name, value)
+            self.__dict__["_solution"].assign(0, name, value)
 
     def __delattr__(self, name: str) -> None:
         self.__dict__["_solution"].delete(0, name)

@@ -98,7 +98,7 @@ _SCALARS = frozenset((type(None), bool, float, str))
 _SIMPLE = _SCALARS | {int}
 _FACTORIES = {kind.__name__: kind for kind in (int, float, str, list, dict, set, tuple, bool)}
 _VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
-_ITERATORS = (
+_ITERATORS: tuple[type, ...] = (
     types.GeneratorType, map, filter, zip, enumerate, reversed, *(
         type(iter(kind)) for kind in ([], (), "", b"", {}, set(), range(0), {}.values(), {}.items(), reversed([]))
     ), islice, type(reversed({})),
@@ -108,7 +108,7 @@ MUTABLE = (list, dict, set, bytearray, collections.deque)
 
 def encode(value: Any, special: Special, depth: int = 0) -> Any:
     """JSON of a value; `special` writes what is not plain. Raises Unplain, and what an iterator's owner raises."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _SCALARS:
         return value
     if kind is int:
@@ -140,9 +140,9 @@ def _all_simple(values: list[Any]) -> bool:
 def base_of(value: Any) -> Any:
     """The value as the plain type that its type is a subclass of; itself where there is none."""
     if not isinstance(value, enum.Enum):
-        for base in _BASES:
+        for base in _AS_BASE:
             if isinstance(value, base):
-                return base.__new__(base, value) if base in (int, float, str, bytes) else _AS_BASE[base](value)
+                return _AS_BASE[base](value)
     return value
 
 
@@ -195,6 +195,10 @@ _WRITERS: dict[type, Callable[[Any, Special, int], Any]] = {
     type(...): lambda v, s, d: {"S": "Ellipsis"},
 }
 _AS_BASE: dict[type, Callable[[Any], Any]] = {
+    int: lambda v: int.__new__(int, v),
+    float: lambda v: float.__new__(float, v),
+    str: lambda v: str.__new__(str, v),
+    bytes: lambda v: bytes.__new__(bytes, v),
     list: lambda v: [*list.__iter__(v)],
     tuple: lambda v: (*tuple.__iter__(v),),
     collections.Counter: lambda v: collections.Counter(dict(dict.items(v))),
@@ -208,7 +212,6 @@ _AS_BASE: dict[type, Callable[[Any], Any]] = {
     fractions.Fraction: lambda v: fractions.Fraction(v.numerator, v.denominator),
     decimal.Decimal: lambda v: decimal.Decimal(decimal.Decimal.__str__(v)),
 }
-_BASES = (int, float, str, bytes, *_AS_BASE)
 
 
 # ---- reading ---------------------------------------------------------------------------------------------
@@ -251,7 +254,7 @@ class Reader:
     def _items(self, values: Any, depth: int) -> list[Any]:
         if type(values) is not list:
             raise Broken("a list that is none")
-        return self._read(values, depth)  # type: ignore[no-any-return]
+        return self._read(values, depth)
 
     def _pairs(self, values: Any, depth: int) -> list[tuple[Any, Any]]:
         flat = self._items(values, depth)

@@ -4,6 +4,10 @@ They inherit a variable in their environment. A watcher process in a session of 
 the owner's end, however it comes (SIGKILL too), and then kills whatever still carries the variable,
 or has a file open in one of the owner's own folders. Covers what was started with exec after the variable
 was set; not what cleans its environment and holds nothing open there.
+
+Python's shared memory and semaphores outlive their processes, and who would remove them is killed too. So the watcher
+looks now and then which of them those processes have mapped, and removes those at the end; not what is older than
+the watch, somebody else's, or mapped by anybody who still lives.
 """
 
 from __future__ import annotations
@@ -18,16 +22,15 @@ PREFIX = "HALOFORGE_LEASH_"
 _WATCH = r"""
 import os, select, shutil, signal, sys, time
 owner, name, grace, folders = int(sys.argv[1]), sys.argv[2].encode(), float(sys.argv[3]), sys.argv[4:]
+began, shared = time.time(), set()
 if os.fork():  # no child of the owner: Ray's workers kill their children when they end
     os._exit(0)
 os.setsid()
 try:
     fd = os.pidfd_open(owner)
     sys.stdout.write("held\n"); sys.stdout.flush()
-    select.select([fd], [], [])
 except ProcessLookupError:
-    pass
-time.sleep(grace)
+    fd = None
 def ours(pid):
     with open(f"/proc/{pid}/stat") as f:
         if f.read().rsplit(")", 1)[1].split()[0] == "Z":
@@ -48,9 +51,23 @@ def held():
             except (OSError, IndexError):  # it ended while we looked; its stat may then read as empty
                 pass
     return found
+def mapped(pids):
+    found = set()  # inodes: a semaphore's file is mapped under a name that is gone by then
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/maps") as f:
+                found.update(int(line.split()[4]) for line in f if " /dev/shm/" in line)
+        except OSError:
+            pass
+    return found
+while fd is not None and not select.select([fd], [], [], 30.0)[0]:
+    shared |= mapped(held())
+shared |= mapped(held())
+time.sleep(grace)
 clean, deadline = 0, time.monotonic() + 30
 while clean < 2 and time.monotonic() < deadline:
     pids = held()
+    shared |= mapped(pids)
     clean = 0 if pids else clean + 1
     for pid in pids:
         try:
@@ -58,6 +75,15 @@ while clean < 2 and time.monotonic() < deadline:
         except OSError:
             pass
     time.sleep(0.2)
+shared -= mapped(filter(str.isdigit, os.listdir("/proc")))
+for entry in os.scandir("/dev/shm") if shared else ():
+    try:
+        now = entry.stat(follow_symlinks=False)
+        python_s = entry.name.startswith(("psm_", "sem.mp-"))
+        if python_s and now.st_ino in shared and now.st_uid == os.getuid() and now.st_ctime >= began:
+            os.unlink(entry.path)
+    except OSError:  # gone already
+        pass
 for folder in folders:
     shutil.rmtree(folder, ignore_errors=True)
 """

@@ -6,6 +6,7 @@ Not here: how any of them comes to be.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,21 @@ UNDECIDED = (UNKNOWN, INFRA_ERROR)
 """Statuses that say nothing about the sample: reward null, in no rate, never trained on."""
 BUILT = (PASSED, COMPILED, WRONG_ANSWER, TESTS_FAILED, RUNTIME_ERROR, TIMEOUT, MEMORY_LIMIT, OUTPUT_LIMIT)
 """Statuses that only a sample which compiled can have."""
+
+
+# Limits where neither the task nor the user says any; a config's block `limits` and the verifiers take them from here.
+CPU_S = 2.0
+"""CPU seconds per case."""
+COMPILE_CPU_S = 10.0
+"""CPU seconds of the compiler."""
+MEMORY_MB = 512
+"""Of each run."""
+REFERENCE_MULTIPLE = 10.0
+"""Times the CPU seconds of a reference solution's longest case."""
+REFERENCE_FLOOR_S = 1.0
+"""CPU seconds at the least, whatever a reference solution takes."""
+LEAST_CPU_S = 0.01
+"""A shorter limit is a mistake: it would end programs that do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +167,14 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """What verification said of one sample: the verdict, and its reward."""
+    """What verification said of one sample: the verdict, and its reward.
+
+    Raises TypeError or ValueError where a field is not what it should be: nobody would see it later.
+    """
 
     success: bool
     reward: float | None
-    """0…1; None where the status is undecided."""
+    """0…1 from verifiers of ours, any finite number from others; None where the status is undecided."""
     details: str = ""
     error: str | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -169,15 +188,36 @@ class VerifyResult:
     wall_s: float = 0.0
     level: str = ""
     """Strength of the sandbox that it ran in: ns | landlock | a weaker one by name."""
-    trust: str = "output"
-    """output | split | in_process | build | custom | remote: how the verdict could be forged."""
+    trust: str = ""
+    """output | split | in_process | build | custom | remote: how the verdict could be forged; "" where nothing was
+    built, run or compared."""
     code: str = ""
     """The program that was judged, extracted from the sample's text."""
     cached: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("success", "reward"):
+            value = getattr(self, name)
+            if hasattr(value, "item"):  # of numpy or torch
+                object.__setattr__(self, name, value.item())
         if not self.status:
             object.__setattr__(self, "status", PASSED if self.success else TESTS_FAILED)
+        for name, kinds, wanted in (
+            ("success", bool, "True or False"),
+            ("reward", int | float | None, "a number, or None"),
+            ("details", str, "a text"),
+            ("error", str | None, "a text, or None"),
+            ("metadata", dict, "a dict"),
+            ("status", str, f"one of {', '.join(STATUSES)}"),
+            *((name, int, "a whole number") for name in ("passed", "total")),
+            *((name, int | float, "a number") for name in ("cpu_s", "wall_s")),
+        ):
+            if not isinstance(getattr(self, name), kinds):
+                raise TypeError(f"a VerifyResult's {name} is {getattr(self, name)!r}; wanted is {wanted}")
+        if self.reward is not None and not math.isfinite(self.reward):
+            raise ValueError(f"a VerifyResult's reward is {self.reward}; wanted is a finite number, or None")
+        if self.status not in STATUSES:
+            raise ValueError(f"a VerifyResult's status is {self.status!r}; wanted is one of {', '.join(STATUSES)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import logging
 import os
 import signal
@@ -11,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from haloforge.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, HaloforgeError
+from haloforge import interrupts
+from haloforge.errors import EXIT_INTERRUPTED, EXIT_TERMINATED, HaloforgeError, RunStopped
 
 log = logging.getLogger("haloforge")
 
@@ -20,14 +23,30 @@ class Terminated(Exception):
     """SIGTERM was received."""
 
 
+def plain(text: str) -> str:
+    """`text` as it may reach a terminal or a log: what would move the cursor, ring or hide stands in its escaped form.
+
+    A sample's words, and the names in a user's file, come into messages in many places; this is where all pass.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        ch if ch.isprintable() or ch in "\n\t" else ch.encode("unicode_escape", "surrogatepass").decode() for ch in text
+    )
+
+
+class Plain(logging.Formatter):
+    """Log lines that are only text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return plain(super().format(record))
+
+
 class _ToStderr(logging.Handler):
     """Writes to what sys.stderr is at that moment: a live line puts itself in its place to let log lines pass above."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        try:
-            print(self.format(record), file=sys.stderr, flush=True)
-        except OSError:
-            self.handleError(record)
+        tell(self.format(record))
 
 
 @contextmanager
@@ -36,8 +55,10 @@ def errors_shown(debug: bool = False, quiet: bool = False) -> Iterator[None]:
 
     Everything is logged; standard error gets INFO and above, with debug all, with quiet only warnings and errors.
     """
+    interrupts.hand_over()
     handler = _ToStderr(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)
-    logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S", handlers=[handler])
+    handler.setFormatter(Plain("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(handlers=[handler])
     log.setLevel(logging.DEBUG)
     try:
         yield
@@ -86,7 +107,7 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, Terminated):
         return "terminated"
     kind = [] if isinstance(error, HaloforgeError) else [type(error).__name__]
-    return ": ".join(filter(None, [*kind, str(error).partition("\n")[0]]))
+    return plain(": ".join(filter(None, [*kind, str(error).partition("\n")[0]])))
 
 
 def first_of(error: BaseException) -> BaseException:
@@ -107,22 +128,57 @@ def _end_with(error: BaseException, debug: bool) -> None:
 
 
 def _end(message: str, code: int) -> NoReturn:
-    print(f"haloforge: {message}", file=sys.stderr, flush=True)
+    tell(plain(f"haloforge: {message}"))
     raise SystemExit(code)
 
 
 def _leave(how: str, code: int) -> NoReturn:
     """End now, without the exit handlers of libraries, which take seconds; every row is on disk already."""
-    print(f"haloforge: {how}; the same command goes on from here", file=sys.stderr, flush=True)
+    tell(f"haloforge: {how}; the same command goes on from here")
     os._exit(code)
 
 
+def tell(text: str) -> None:
+    """Print to standard error, as far as somebody is there to read it."""
+    if sys.stderr is None:  # closed before we began; print would take standard output instead
+        return
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        _drop(sys.stderr)
+
+
+def write_out(text: str) -> None:
+    """Write to standard output at once. Raises RunStopped where it is closed or full."""
+    try:
+        if sys.stdout is None:
+            raise BrokenPipeError
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop(sys.stdout)
+        raise RunStopped("standard output was closed") from None
+    except OSError as e:
+        _drop(sys.stdout)
+        raise RunStopped(f"cannot write to standard output: {e.strerror}") from e
+
+
+def _drop(stream: Any) -> None:
+    """What is left in its buffer goes nowhere: Python writes it once more at its end, and would fail again."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def show(*lines: Any) -> None:
-    """Print to standard output; tables are as wide as they need where it is no terminal."""
+    """Print to standard output: texts as they are, tables as wide as they need where it is no terminal.
+
+    Raises as `write_out`.
+    """
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=200)
+    out = Console()
+    text, width = io.StringIO(), out.width if out.is_terminal else 200
+    console = Console(file=text, force_terminal=out.is_terminal, highlight=False, emoji=False, width=width)
     for line in lines:
-        console.print(line, markup=False)
+        console.print(plain(line) if isinstance(line, str) else line, markup=False)
+    write_out(text.getvalue())

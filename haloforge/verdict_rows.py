@@ -26,7 +26,17 @@ FIELDS = (
 
 
 def row_of(id: str, result: VerifyResult) -> dict[str, Any]:
-    return {"id": id, **{name: getattr(result, name) for name in FIELDS[1:]}}
+    """The fields, and `metadata` where there is any: language, compiler, limits, and what else a verifier noted."""
+    row = {"id": id, **{name: getattr(result, name) for name in FIELDS[1:]}}
+    return row | ({"metadata": _plain(result.metadata)} if result.metadata else {})
+
+
+def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """As JSON can hold it; what it cannot, of a class of a user's, is there in words."""
+    try:
+        return json.loads(json.dumps(metadata, allow_nan=False))
+    except (TypeError, ValueError):
+        return {str(key): repr(value) for key, value in metadata.items()}
 
 
 def line_of(row: Mapping[str, Any]) -> str:
@@ -58,6 +68,11 @@ class VerdictRows:
         """
         if self.path.is_dir():
             raise BadInput(f"the output {self.path} is a folder; wanted is a file: choose another --output")
+        if self.path.exists() and not self.path.is_file():
+            raise BadInput(
+                f"the output {self.path} is no regular file; choose another, or leave --output out to have the "
+                "rows printed"
+            )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             begun = self.path.exists() and self.path.stat().st_size > 0

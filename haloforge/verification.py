@@ -55,8 +55,7 @@ class JudgeHere:
         except HaloforgeError:
             raise
         except Exception as e:  # an answer that nobody foresaw ends itself, not the other ten thousand
-            log.warning("verifying %s failed: %r", answer.id, e)
-            log.debug("", exc_info=True)
+            log.debug("verifying %s failed", answer.id, exc_info=True)
             return VerifyResult(
                 False, None, "not judged: our side failed", f"{type(e).__name__}: {e}", status=INFRA_ERROR
             )
@@ -71,13 +70,13 @@ async def verify_answers(
 ) -> None:
     """Counts in `stage` and hands every verdict to `take`, in the order in which they arrive.
 
-    Raises RunStopped where too many verdicts are lost to faults of ours.
+    Raises RunStopped where too many verdicts, or all of them, are lost to faults of ours.
     """
     waiting = iter(answers)
-    lost = 0
+    lost, reason = 0, ""
 
     async def work() -> None:
-        nonlocal lost
+        nonlocal lost, reason
         for answer in waiting:
             result = await cache.judge(
                 answer.text, answer.task, partial(judge.judge_answer, answer), answer.as_it_stands
@@ -86,14 +85,20 @@ async def verify_answers(
             stage.statuses[result.status] += 1
             stage.solved += result.success
             take(answer, result)
-            lost += result.status == INFRA_ERROR
+            if result.status == INFRA_ERROR:
+                lost, reason = lost + 1, ": ".join(filter(None, (result.details, result.error)))
             if lost > FAULTS and lost > FAULT_SHARE * (stage.done - stage.cached):
                 raise RunStopped(
                     f"{lost} of {stage.done - stage.cached} verdicts were lost to faults of our side, the last: "
-                    f"{result.error}; mend that and run the same command again"
+                    f"{reason}; mend that and run the same command again"
                 )
             await asyncio.sleep(0)  # verdicts from the cache wait for nothing, and progress wants its turn
 
     async with asyncio.TaskGroup() as workers:
         for _ in range(judge.slots):
             workers.create_task(work())
+    if lost and lost == stage.done - stage.cached:
+        raise RunStopped(
+            f"{'the verdict was' if lost == 1 else f'all {lost} verdicts were'} lost to a fault of our side: {reason}; "
+            "mend that and run the same command again"
+        )

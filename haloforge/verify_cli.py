@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,9 +20,9 @@ from typer.core import TyperCommand
 
 from haloforge import config as schema
 from haloforge import paths
-from haloforge.errors import EXIT_DONE, EXIT_FAILURES, BadInput, MissingTool, RunStopped
-from haloforge.records import STATUSES, UNKNOWN, Prompt, VerifyResult
-from haloforge.terminal import errors_shown, show, terminable
+from haloforge.errors import EXIT_DONE, EXIT_FAILURES, BadInput, MissingTool
+from haloforge.records import COMPILED, INFRA_ERROR, STATUSES, UNKNOWN, Prompt, VerifyResult
+from haloforge.terminal import errors_shown, show, tell, terminable, write_out
 from haloforge.verdict_rows import VerdictRows, line_of, row_of
 from haloforge.watching.progress import seen_by_a_person, ticking, told
 from haloforge.watching.stages import Several, Stage
@@ -75,7 +76,7 @@ def verify(
     The same command again goes on where an output file ends.
     """
     with errors_shown(debug, quiet):
-        settings = dict(schema.parse_setting(text) for text in args or [])
+        settings = dict(schema.parse_setting(text, "--args", "cpu_s=2") for text in args or [])
         if max_workers:
             settings["max_workers"] = max_workers
         if allow_weak:
@@ -136,6 +137,7 @@ def prepared(
         )
     verifier = get_verifier(kind, **({"max_workers": os.cpu_count() or 1} | settings))
     bad: list[Bad] = []
+    path = None
     if source is not None and not source.endswith(".jsonl"):
         if prompts:
             raise BadInput("--prompts has an effect with --input only: a source file names no task")
@@ -148,17 +150,35 @@ def prepared(
         answers = read_answers(path, tasks, bad.append if skip_bad else None)
         if not answers and not bad:
             raise BadInput(f'{path} has no answers; a line is a JSON object with "code" or "completion"')
-    unfit = {a.id: reason for a in answers if (reason := _unfit(verifier, a.task))}
+        _require_tests(verifier, answers, path, bool(prompts))
+    unfit = [Bad(a.id, a.line, reason) for a in answers if (reason := _unfit(verifier, a.task))]
     if unfit and not skip_bad:
-        first, reason = next(iter(unfit.items()))
+        first = unfit[0]
         more = f" (and {len(unfit) - 1} more)" if len(unfit) > 1 else ""
-        raise BadInput(f"answer {first!r}{more}: {reason}; with --skip-bad such are `unknown`")
-    bad += [Bad(id, 0, reason) for id, reason in unfit.items()]
-    answers = [a for a in answers if a.id not in unfit]
+        where = f"{path}, line {first.line}, " if path else ""
+        raise BadInput(f"{where}answer {first.id!r}{more}: {first.reason}; with --skip-bad such are `unknown`")
+    bad += unfit
+    left_out = {one.id for one in unfit}
+    answers = [a for a in answers if a.id not in left_out]
     languages = _needed(verifier, [a.task for a in answers])
     if cluster is None:
         verifier.prepare(languages)
     return Job(kind, settings, verifier, answers, bad, languages, cluster)
+
+
+def _require_tests(verifier: Verifier, answers: Sequence[Answer], path: Path, prompts: bool) -> None:
+    """Raises BadInput where the tasks that the rows name must be in a file that nobody named: no row has any test, and
+    all would be green that compile."""
+    from haloforge.verifiers.programs import ProgramVerifier
+
+    named = next((answer for answer in answers if answer.task_named), None)
+    tests = any(answer.task.has_checks for answer in answers)
+    if not named or prompts or tests or not isinstance(verifier, ProgramVerifier) or verifier.check_only:
+        return
+    raise BadInput(
+        f"{path}, line {named.line} names a task ({named.task_named}), and no row has tests: name the file with the "
+        'tasks, --prompts FILE, or give rows that shall only be compiled "tests_kind": "compile_only"'
+    )
 
 
 def _names_language(task: Prompt) -> bool:
@@ -215,7 +235,8 @@ async def play(job: Job, output: str | None, no_cache: bool, quiet: bool, single
     rows = VerdictRows(paths.output(output), job.made_from) if output else None
     with rows or contextlib.nullcontext(), terminable():
         done = rows.done if rows else {}
-        stage = Stage("verify", total=len(job.answers) + len(job.bad), done=len(done), cached=len(done))
+        total = len(job.answers) + len(job.bad)
+        stage = Stage("verify", unit="answers", total=total, done=len(done), cached=len(done))
         stage.statuses.update(row["status"] for row in done.values())
         stage.solved = sum(row["success"] for row in done.values())
         from_cache = 0
@@ -228,7 +249,7 @@ async def play(job: Job, output: str | None, no_cache: bool, quiet: bool, single
             elif single:
                 show(*in_words(id, result))
             else:
-                _print(line_of(row_of(id, result)))
+                write_out(line_of(row_of(id, result)))
 
         for bad in job.bad:
             if bad.id not in done:
@@ -287,28 +308,23 @@ def in_words(name: str, result: VerifyResult) -> Iterable[str]:
 
 def summary(stage: Stage, from_cache: int, rows: VerdictRows | None) -> None:
     """Statuses and counts: on standard output, or on standard error where that has the rows."""
-    lines = [f"{status:<14} {stage.statuses[status]:>7}" for status in STATUSES if stage.statuses[status]]
+    said = {COMPILED: "   no test was run on these"}
+    counted = [(status, stage.statuses[status]) for status in STATUSES if stage.statuses[status]]
+    lines = [f"{status:<14} {count:>7}{said.get(status, '')}" for status, count in counted]
     new = stage.done - stage.cached
-    words = [f"{stage.done} verdicts, {stage.solved} good"]
+    words = [f"{stage.done} verdict{'' if stage.done == 1 else 's'}, {stage.solved} good"]
     if stage.cached:
-        words.append(f"{stage.cached} were there already")
+        words.append(f"{stage.cached} {'was' if stage.cached == 1 else 'were'} there already")
     if from_cache:
         words.append(f"{from_cache} from the cache")
     words.append(f"{new} in {stage.seconds:.1f} s")
+    if lost := stage.statuses[INFRA_ERROR]:
+        words.append(f"{lost} lost to a fault of our side, which the same command asks for again")
     lines.append(", ".join(words) + (f": {paths.shown(rows.path)}" if rows else ""))
     if rows:
         show(*lines)
     else:
-        print(*lines, sep="\n", file=sys.stderr)
-
-
-def _print(line: str) -> None:
-    try:
-        sys.stdout.write(line)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
-        raise RunStopped("standard output was closed") from None
+        tell("\n".join(lines))
 
 
 @app.command("list", cls=ClusterAlone)

@@ -70,7 +70,9 @@ def test_a_skipped_row_keeps_its_id_where_nobody_else_has_it(read):
 
 
 def test_a_task_that_the_prompts_lack_is_named(read):
-    with pytest.raises(BadInput, match=r"line 1: task_id 'MBPP/2' names none of the 2 tasks \(HumanEval/0, 7, …\)"):
+    with pytest.raises(
+        BadInput, match=r"line 1: task_id is 'MBPP/2', which is no task of the prompts; wanted is one of the 2"
+    ):
         read({"task_id": "MBPP/2", "completion": "x"}, prompts=TASKS)
-    with pytest.raises(BadInput, match="a row without task_id names none"):
+    with pytest.raises(BadInput, match='task_id" is missing, which says which task'):
         read({"completion": "x"}, prompts=TASKS)

@@ -89,6 +89,7 @@ def made(folder: Path) -> Path:
         "outputless.jsonl": [*two, {"id": "b", "code": "x", "tests": [{"input": "1"}]}],
         "empty-case.jsonl": [*two, {"id": "b", "code": "x", "tests": "nothing to see"}],
         "cobol-answer.jsonl": [*two, {"id": "b", "code": "x", "language": "cobol"}],
+        "flags.jsonl": [*two, {**two[0], "id": "b", "cflags": "--wow"}],
         "nameless.jsonl": [{"task_id": "nowhere", "completion": "x"}],
     }
     write(folder / "main.c", "int main(void) { return 0; }")
@@ -212,15 +213,23 @@ VERIFY: dict[str, tuple[list[str], list[str]]] = {
     "two answers with one id": (["--input", "same.jsonl"], ["line 2", "also that of line 1", "own id"]),
     "tests without an expected output": (["--input", "outputless.jsonl"], ["line 2", "test 1", "no expected output"]),
     "tests of no known kind": (["--input", "empty-case.jsonl"], ["line 2", "no known kind", "list of cases"]),
-    "an answer in a language that nobody knows": (["--input", "cobol-answer.jsonl"], ["'b'", "cobol", "--skip-bad"]),
+    "an answer in a language that nobody knows": (
+        ["--input", "cobol-answer.jsonl"],
+        ["line 2", "'b'", "cobol", "--skip-bad"],
+    ),
     "answers without the tests that they need": (
         ["--input", "answers.jsonl", "--verifier", "execution"],
         ["'a'", "needs test cases", "--skip-bad"],
     ),
     "a task that the prompts lack": (
         ["--input", "nameless.jsonl", "--prompts", "prompts.jsonl"],
-        ["line 1", "'nowhere'", "names none of the 1 tasks"],
+        ["line 1", "task_id is 'nowhere'", "no task of the prompts", "the only task there"],
     ),
+    "tasks that are named and not there": (
+        ["--input", "nameless.jsonl"],
+        ["line 1", "task_id 'nowhere'", "no row has tests", "--prompts FILE", "compile_only"],
+    ),
+    "an output that is no file": (["main.c", "--output", "/dev/null"], ["/dev/null", "no regular file", "--output"]),
     "prompts that are not there": (["--input", "answers.jsonl", "--prompts", "no.jsonl"], ["no.jsonl", "not found"]),
     "prompts beside a source file": (["main.c", "--prompts", "prompts.jsonl"], ["--prompts", "--input only"]),
     "a language beside rows": (["--input", "answers.jsonl", "--language", "c"], ["--language", "source file"]),
@@ -228,9 +237,21 @@ VERIFY: dict[str, tuple[list[str], list[str]]] = {
     "a language that there is not": (["main.c", "--language", "kobol"], ["'kobol'", "does not know"]),
     "no such verifier": (["main.c", "--verifier", "gc"], ["'gc'", "known are", "gcc"]),
     "no such argument": (["main.c", "--args", "cpu=2"], ["does not take", "cpu"]),
-    "an argument without a value": (["main.c", "--args", "cpu_s"], ["key=value"]),
-    "a limit of zero": (["main.c", "--args", "cpu_s=0"], ["cpu_s is 0", "above 0"]),
-    "a limit that is a word": (["main.c", "--args", "memory_mb=much"], ["memory_mb is 'much'", "above 0"]),
+    "an argument without a value": (
+        ["main.c", "--args", "cpu_s"],
+        ["--args wants key=value", "--args cpu_s=2", "'cpu_s'"],
+    ),
+    "an argument that is no yes or no": (
+        ["main.c", "--args", "check_only=maybe"],
+        ["check_only is 'maybe'", "true or false"],
+    ),
+    "flags that the compiler does not know": (["--input", "flags.jsonl"], ["line 2", "'--wow'", "nothing compiles"]),
+    "a command that boxes do not have": (
+        ["main.c", "--verifier=subprocess", "--args=command=nonesuch {file}"],
+        ["nonesuch", "verifier.mounts"],
+    ),
+    "a limit of zero": (["main.c", "--args", "cpu_s=0"], ["cpu_s is 0", "from 0.01"]),
+    "a limit that is a word": (["main.c", "--args", "memory_mb=much"], ["memory_mb is 'much'", "a whole number"]),
     "weights that do not sum to 1": (
         ["main.c", "--verifier=chain", "--args=stages=[{type: gcc}, {type: auto}]", "--args=weights=[0.5, 0.6]"],
         ["weights", "[0.5, 0.6]", "sum to 1"],
@@ -256,7 +277,7 @@ def test_bad_input_of_verify_is_refused_by_name_before_any_work(folder, case):
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) < 12
-    assert not (folder / "home/cache").exists()
+    assert not list(folder.glob("home/cache/verdicts*"))
 
 
 def test_verify_names_an_absent_compiler_with_the_remedy(folder, tmp_path):

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from haloforge import sandbox
-from haloforge.errors import BadInput, SandboxFault
+from haloforge.errors import BadInput, MissingTool, SandboxFault
 from haloforge.records import Case, Checker, Prompt
 from haloforge.sandbox import LANDLOCK, NS
 from haloforge.verifiers import ExecutionVerifier, GCCVerifier, check_ready, checkers
@@ -110,7 +110,10 @@ def test_a_checkers_words_stand_in_the_verdict(gcc):
     assert said(gcc, KATTIS, "5 3", validator_flags="case_sensitive max 9")[1] == (
         "case 1 of 1: the checker says: ['5', '3'] is not 7; flags ['case_sensitive', 'max', '9']"
     )
-    assert said(gcc, OPEN_R1, "5 3")[1] == "case 1 of 1: printed '5 3', expected '3 4'"
+    assert (
+        said(gcc, OPEN_R1, "5 3")[1]
+        == "case 1 of 1: the checker refuses it without a word: printed '5 3', its answer is '3 4'"
+    )
 
 
 def test_each_case_is_checked_and_the_first_wrong_one_named(gcc):
@@ -183,11 +186,14 @@ def test_a_judges_fault_is_never_a_verdict_on_the_sample(gcc, checker, why, monk
     assert re.match(f"case 1 of 2: the checker cannot tell: {why}", result.details, re.S), result.details
 
 
-def test_a_fault_after_a_wrong_answer_leaves_the_share_of_passed_cases_unknown(gcc):
+def test_the_first_failing_case_gives_the_status_also_where_the_checker_fails_later(gcc):
     faulty = Checker("python", "import sys; print({'1': 0, '2': 'x'}[open(sys.argv[1]).read()])", "open-r1")
     result = gcc.verify(PRINT.format("x"), task(faulty, Case("1", ""), Case("2", ""), Case("3", "")))
-    assert (result.status, result.reward) == ("unknown", None)
-    assert result.details.startswith("case 2 of 3: the checker cannot tell")
+    assert (result.status, result.reward) == ("wrong_answer", 0.7)
+    assert result.details.startswith("case 1 of 3: ")
+    other_way = gcc.verify(PRINT.format("x"), task(faulty, Case("2", ""), Case("1", "")))
+    assert (other_way.status, other_way.reward) == ("unknown", None)
+    assert other_way.details.startswith("case 1 of 2: the checker cannot tell")
 
 
 HASHES = """
@@ -224,12 +230,24 @@ def test_words_that_a_checker_might_say_fool_it_not(gcc, printed):
         assert result.details.isprintable()
 
 
-def test_a_checker_that_an_output_overruns_gives_no_verdict(gcc):
+def test_an_output_that_breaks_a_checker_which_takes_the_expected_one_is_a_wrong_answer(gcc):
     fragile = '#include <stdio.h>\nint main(int n, char **a) { char b[16]; FILE *f = fopen(a[2], "r"); '
     fragile += "if (fread(b, 1, 9999999, f) > 16) __builtin_trap(); return 0; }"
     long = "#include <stdio.h>\nint main(void) { for (int i = 0; i < 9999; i++) putchar(65); }"
     result = gcc.verify(long, task(Checker("c", fragile, "testlib")))
-    assert result.status == "unknown"
+    assert (result.status, result.reward) == ("wrong_answer", 0.7)
+    assert "the checker says: cannot read this output: killed by SIG" in result.details
+    unreadable = task(Checker("c", fragile, "testlib"), Case("7", "longer than sixteen\n"))
+    assert gcc.verify(long, unreadable).status == "unknown"
+    reads_numbers = "import sys\n{}\nn = sum(int(w) for w in {}.read().split())\n{}"
+    kattis = reads_numbers.format("", "sys.stdin", "sys.exit(42 if n == 7 else 43)")
+    open_r1 = reads_numbers.format("", "open(sys.argv[3])", "print(int(n == 7))")
+    for checker in (Checker("python", kattis, "kattis"), Checker("python", open_r1, "open-r1")):
+        assert said(gcc, checker, "seven")[0] == "wrong_answer"
+        assert said(gcc, checker, "")[0] == "wrong_answer"
+        assert said(gcc, checker, "5 2")[0] == "passed"
+        assert gcc.verify(PRINT.format("seven"), task(checker, Case("7", "odd"))).status == "unknown"
+        assert gcc.verify(PRINT.format("seven"), task(checker, Case("7", "1 1"))).status == "unknown"
     assert gcc.verify(PRINT.format("7"), task(Checker("c", fragile, "testlib"))).status == "passed"
 
 
@@ -330,6 +348,36 @@ def test_a_checker_that_cannot_be_used_is_refused_before_a_run_and_unknown_in_py
     assert re.search(why, result.details, re.S), result.details
 
 
+@pytest.mark.parametrize("fault", ["lasting", "passing"])
+def test_a_checker_is_not_blamed_for_a_broken_compiler(gcc, fault, nothing_built, monkeypatch):
+    plain, faults = sandbox.Box.run, [b"gcc: fatal error: Killed signal terminated program cc1"]
+
+    def broken(self, argv, *rest):
+        if argv[0].endswith("/gcc") and (faults or fault == "lasting"):
+            return sandbox.Outcome(1, None, b"", faults.pop() if fault == "passing" else b"", 0.0, 0.0, 0, None, "ns")
+        return plain(self, argv, *rest)
+
+    prompt = task(points(0, "good"))
+    with monkeypatch.context() as m:
+        m.setattr(sandbox.Box, "run", broken)
+        if fault == "lasting":
+            with pytest.raises(SandboxFault, match="gcc is broken on this node"):
+                gcc.check([prompt])
+            assert gcc.verify(PRINT.format("x"), prompt).status == "infra_error"
+        else:
+            gcc.check([prompt])
+    assert gcc.verify(PRINT.format("x"), prompt).status == "passed"
+
+
+def test_a_checker_in_python_where_boxes_see_none_is_a_missing_tool(gcc, nothing_built, monkeypatch):
+    with monkeypatch.context() as m:
+        m.setattr(checkers, "_pythons", lambda: ["/nowhere/python3"])
+        with pytest.raises(MissingTool, match="tried are /nowhere/python3; install"):
+            gcc.check([task(OPEN_R1)])
+        assert gcc.verify(PRINT.format("5 2"), task(OPEN_R1)).status == "infra_error"
+    assert gcc.verify(PRINT.format("5 2"), task(OPEN_R1)).status == "passed"
+
+
 def test_a_checker_needs_cases():
     with pytest.raises(BadInput, match="no stdin/stdout cases"):
         check_ready("gcc", {}, [Prompt("p", "text", checker=TESTLIB, language="c")])
@@ -394,13 +442,15 @@ def test_what_a_task_says_wins_over_the_mode():
     assert judged(None, r"\d+", "12", compare="regex") == "passed"
 
 
-def test_a_pattern_that_backtracks_for_ever_ends_and_tells_nothing(gcc, monkeypatch):
+def test_an_output_on_which_a_pattern_backtracks_for_ever_does_not_match_it(monkeypatch):
     monkeypatch.setattr(checkers, "REGEX_LIMITS", replace(checkers.REGEX_LIMITS, cpu_s=0.3, wall_s=2.0))
     verifier = ExecutionVerifier(max_workers=1, mode="regex")
     result = verifier.verify(PRINT.format("a" * 60 + "!"), task(None, Case("", "(a+)+$"), Case("", "a")))
-    assert (result.status, result.reward) == ("unknown", None)
-    assert result.details == "case 1 of 2: the checker cannot tell: used more than 0.3 s of CPU time"
+    assert (result.status, result.passed, result.reward) == ("wrong_answer", 1, 0.75)
+    assert result.details.startswith("case 1 of 2: the checker says: cannot read this output: used more than 0.3 s")
     assert result.cpu_s < 3
+    always = "(?:(?:a|b|ab)*c)?(?:" + "(?:x?){30}" * 8 + "){30}y"
+    assert verifier.verify(PRINT.format("x" * 60), task(None, Case("", always))).status in ("unknown", "wrong_answer")
 
 
 @pytest.mark.parametrize(

@@ -190,10 +190,14 @@ def test_a_reference_solution_sets_the_cpu_limit_where_the_task_has_none(caplog)
 def test_what_is_only_checked_is_neither_built_nor_run():
     checked = GCCVerifier(max_workers=1, check_only=True)
     unlinked = "int missing(void); int main(void) { return missing(); }"
-    result = checked.verify(unlinked, SEVEN)
+    result = checked.verify(unlinked, NO_TESTS)
     assert (result.status, result.metadata["check_only"], result.passed) == ("compiled", True, 0)
     assert "checked only" in result.details
-    assert checked.verify("int main(void) { return x; }", SEVEN).status == "compile_error"
+    assert checked.verify("int main(void) { return x; }", NO_TESTS).status == "compile_error"
+    with pytest.raises(BadInput, match="'p', which has tests, of which check_only runs none"):
+        checked.check([NO_TESTS, SEVEN])
+    tested = checked.verify(RIGHT, SEVEN)
+    assert (tested.status, tested.success, tested.reward, tested.trust) == ("unknown", False, None, "")
     with pytest.raises(BadInput, match="check_only runs nothing"):
         GCCVerifier(check_only=True, run_after_compile=True)
 
@@ -213,11 +217,11 @@ def test_a_class_that_builds_on_ours_is_custom_too_and_nobody_keeps_its_verdicts
 
 def test_a_chain_keeps_what_a_stage_said_of_a_check_that_was_none():
     checked = GCCVerifier(max_workers=1, check_only=True)
-    result = ChainedVerifier([SubprocessVerifier("true {file}", max_workers=1), checked]).verify(RIGHT, SEVEN)
+    result = ChainedVerifier([SubprocessVerifier("true {file}", max_workers=1), checked]).verify(RIGHT, NO_TESTS)
     assert (result.status, result.metadata["check_only"]) == ("passed", True)
 
 
 def test_a_time_limit_may_be_called_timeout():
     assert GCCVerifier(max_workers=1, timeout=0.25).cpu_s == 0.25
-    with pytest.raises(BadInput, match="cpu_s is 0"):
+    with pytest.raises(BadInput, match="timeout is 0"):
         GCCVerifier(timeout=0)

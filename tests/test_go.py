@@ -61,7 +61,7 @@ def cased(go, body, imports="fmt", **fields):
 def test_a_program_gets_its_status(go, body, imports, status):
     result = cased(go, body, imports)
     assert result.status == status, f"{result.details} {result.error}"
-    assert (result.trust, result.level) == ("output", "ns")
+    assert (result.trust, result.level) == ("build" if status == "compile_error" else "output", "ns")
 
 
 def test_an_import_that_is_not_there_is_named(go):
@@ -288,6 +288,45 @@ def test_a_project_is_tested_package_by_package(go):
         assert project(go, code, SUB).status in ("tests_failed", "compile_error")
 
 
+OUTSIDE = {name: text for name, text in SUB.items() if name != "inside_test.go"}
+NAMED = {"outside_test.go": OUTSIDE["outside_test.go"].replace('"example.com/sums"', 'sums "example.com/sums"')}
+ONLY_BESIDE = (
+    'package sol_test\n\nimport (\n\t"testing"\n\tsol "example.com/sol"\n)\n\n'
+    "func TestAdd(t *testing.T) {\n\tif sol.Add(1, 2) != 3 {\n\t\tt.Fail()\n\t}\n}\n"
+)
+
+
+@pytest.mark.parametrize("files", [SUB, OUTSIDE, {**OUTSIDE, **NAMED}], ids=["inside", "beside", "beside by a name"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("package sums", "package other"),
+        ("package sums", "package sums_test"),
+        ("package sums", "package"),
+        ('/deep"\n', '/deep"\nimport _ "example.com/sums_test"\n'),
+        ('/deep"\n', '/deep"\nimport _ "example.com/sums"\n'),
+        ('/deep"\n', '/deep"\nimport _ "example.com/nowhere"\n'),
+        ('/deep"\n', '/deep"\nimport _ "example.com/sums/z_test"\n'),
+        ('/deep"\n', '/deep"\nimport _ "example.com/sums/z"\n'),
+        ('/deep"\n', '/deep"\nimport "C"\n'),
+        ("package sums", "//go:build windows\n\npackage other"),
+    ],
+)
+def test_no_words_of_an_answer_make_its_project_one_that_is_not_judged(go, files, old, new):
+    more = {"z/z.go": 'package z\n\nimport _ "example.com/sums"\n', "z/z_test.go": "package z_test\n"}
+    assert project(go, DEEP, {**files, **more}).status == "passed"
+    assert old in DEEP
+    result = project(go, DEEP.replace(old, new, 1), {**files, **more})
+    assert result.status == "compile_error", result
+
+
+def test_an_answers_own_package_line_does_not_decide_whether_it_is_judged(go):
+    task = Prompt("p", "text", language="go", tests_kind="go_test", tests=ONLY_BESIDE)
+    for package, status in (("sol", "passed"), ("other", "compile_error"), ("sol_test", "compile_error")):
+        result = go.verify(f"package {package}\n{WORKED}", task, as_it_stands=True)
+        assert result.status == status, result
+
+
 @pytest.mark.parametrize(
     ("files", "cmd", "named"),
     [
@@ -297,6 +336,16 @@ def test_a_project_is_tested_package_by_package(go):
         ({}, "go test ./nowhere", "nowhere"),
         ({"go.mod": MODULE + "\nrequire (\n\tgithub.com/a/b v1.2.3\n)\n"}, "go test", "github.com/a/b"),
         ({"deep/go.mod": MODULE}, "go test", "deep/go.mod"),
+        ({"go.mod": MODULE.replace("1.18", "1.99")}, "go test", "go.mod wants Go 1.99; here is Go 1."),
+        (
+            {
+                "deep/more.go": 'package deep\n\nimport _ "example.com/sums/deep/two"\n',
+                "deep/two/two.go": 'package two\n\nimport _ "example.com/sums/deep"\n',
+            },
+            "go test",
+            "import each other",
+        ),
+        ({"deep/other.go": "package other\n"}, "go test", "deep has the packages deep, other"),
         ({"deep/x_windows.go": "package deep\n"}, "go test", "x_windows.go"),
         ({"deep/y.go": "//go:build ignore\n\npackage deep\n"}, "go test", "y.go"),
         ({"deep/z.go": 'package deep\n\nimport "C"\n'}, "go test", "cgo"),

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from haloforge import sandbox
-from haloforge.records import Prompt
+from haloforge.records import Case, Prompt
 from haloforge.sandbox import canaries
-from haloforge.verifiers import MultiLanguageVerifier
+from haloforge.verifiers import ClangVerifier, MinGWVerifier, MultiLanguageVerifier, resident
+from haloforge.verifiers.toolchain import has_tool
 from tests import ordinary
 from tests.hostile import attacks
 from tests.in_boxes import absent
@@ -31,11 +32,55 @@ def own_level(monkeypatch):
 
 @pytest.mark.parametrize("name", attacks.ATTACKS)
 def test_an_attack_gets_its_status_and_nothing_survives_it(name):
-    result = attacks.run(name, sandbox.NS)
-    assert result.status in attacks.expected(name), f"{result.details}\n{result.error}"
-    assert result.level == "ns"
-    assert attacks.survivors() == []
-    assert "root:" not in (result.error or "") + result.details  # nothing of /etc/shadow came out
+    assert attacks.amiss(name, attacks.run(name, sandbox.NS), "ns") == []
+
+
+@pytest.mark.parametrize("verifier", [ClangVerifier, MinGWVerifier])
+def test_the_other_compilers_of_c_hold_too(verifier):
+    for tool in (row.tools[0] for row in verifier.rows.values()):
+        if not has_tool(tool):
+            pytest.skip(f"needs {tool}: toolbox/install-tools.sh --languages")
+    level = sandbox.level()
+    wrong = {}
+    for name in (name for name in attacks.ATTACKS if name.startswith(attacks.BUILDS) and name.endswith((".c", ".cpp"))):
+        result = attacks.build(name, verifier(**attacks.LIMITS, compile_cpu_s=attacks.BUILD_CPU_S))
+        wrong[name] = attacks.amiss(name, result, level)
+    assert {name: words for name, words in wrong.items() if words} == {}
+
+
+VICTIMS = {
+    "uses what another named": "class P { static void Main() { System.Console.WriteLine(Helper.Left()); } }",
+    "uses another's extension": "class P { static void Main() { System.Console.WriteLine(7.Twice()); } }",
+    "uses another's alias": 'class P { static void Main() { Left.WriteLine("blind"); } }',
+    "asks for another's symbol": "#if LEFT\n#error left\n#endif\n"
+    'class P { static void Main() { System.Console.WriteLine("blind"); } }',
+    "uses the library": "using System; using System.Linq; using System.Collections.Generic;\n"
+    "class P { static void Main() { var all = new List<int> { 3, 4 }; Func<int> f = () => all.ToArray().Sum();\n"
+    'try { throw new Exception("b" + (f() == 7 && all.Count == 2 ? "lind" : "ad")); }\n'
+    "catch (Exception e) { Console.WriteLine(e.Message); } } }",
+}
+
+
+@pytest.mark.skipif(bool(absent("csharp")), reason=absent("csharp"))
+def test_what_a_sample_does_to_a_compiler_that_is_kept_running_changes_no_other_verdict(monkeypatch):
+    monkeypatch.setattr(resident, "ANSWER_S", 1.0)
+    every = MultiLanguageVerifier(**attacks.LIMITS, compile_cpu_s=attacks.BUILD_CPU_S)
+    task = Prompt("p", "p", "csharp", (Case("", "blind"),))
+
+    def verdicts():
+        found = (every.verify(source, task, as_it_stands=True) for source in VICTIMS.values())
+        return [(result.status, result.details, result.error) for result in found]
+
+    with monkeypatch.context() as alone:
+        alone.setattr(resident.ResidentCompilers, "compile", lambda *_: None)
+        by_themselves = verdicts()
+    assert [status for status, _, _ in by_themselves] == 3 * ["compile_error"] + 2 * ["passed"]
+    changed = {}
+    for name in (name for name in attacks.ATTACKS if name.startswith(attacks.BUILDS) and name.endswith(".cs")):
+        assert attacks.build(name, every).metadata["next"] == "passed", name
+        changed[name] = verdicts() != by_themselves
+    every.cleanup()
+    assert [name for name, true in changed.items() if true] == []
 
 
 RIGHT = {
@@ -83,12 +128,7 @@ def judged(done, level, uid=None):
     assert report["uid"] == (os.geteuid() if uid is None else uid)
     assert sorted(report["attacks"]) == attacks.ATTACKS
     assert report["left"] == []
-    wrong = {
-        name: row
-        for name, row in report["attacks"].items()
-        if row["status"] not in row["expected"] or row["survivors"] or row["level"] != level
-    }
-    assert wrong == {}
+    assert {name: words for name, words in report["attacks"].items() if words} == {}
 
 
 def test_every_attack_says_what_it_is_and_what_it_must_get():

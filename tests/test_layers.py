@@ -15,10 +15,11 @@ budgets code_digest config hardware leash ledger metrics models output_folder pa
 source tasks terminal verdict_cache verdict_rows verdict_store versions watching
 """
 WORK = "data generation loop preparation rendering sft_folder training verification verifiers"
-COMMANDS = "cli config_cli doctor raft sft verify_cli"
+COMMANDS = "__main__ cli config_cli doctor raft sft verify_cli"
 LAYERS = {
     "haloforge.records": 0,
     "haloforge.errors": 0,
+    "haloforge.interrupts": 0,
     **dict.fromkeys((f"haloforge.{name}" for name in MEANS.split()), 1),
     **dict.fromkeys((f"haloforge.{name}" for name in WORK.split()), 2),
     "actors": 3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import subprocess
@@ -95,3 +96,73 @@ def test_a_process_that_hid_its_environment_is_known_by_what_it_has_open(tmp_pat
     owner.kill()
     owner.wait()
     assert gone([pid])
+
+
+SHARING = """
+import os, subprocess, sys, time
+from haloforge import leash
+name = leash.token()
+leash.hold(name, grace_s=0.1)
+# the engine's way: a process of its own makes the memory, and none of those that could remove it lives to do so
+code = ("import multiprocessing as mp, sys, time; from multiprocessing import shared_memory;"
+        "made = shared_memory.SharedMemory(create=True, size=1 << 20); lock = mp.get_context('spawn').Lock();"
+        "seen = [shared_memory.SharedMemory(name) for name in sys.argv[1:]];"
+        "print(made.name, lock._semlock.name, flush=True); time.sleep(600)")
+own = subprocess.Popen([sys.executable, "-c", code, *sys.argv[1:]], env={**os.environ, name: "1"},
+                       stdout=subprocess.PIPE, text=True)
+print(own.stdout.readline().strip(), own.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def memory(path):
+    """A segment of shared memory as multiprocessing makes it, without its tracker."""
+    path.write_bytes(bytes(4096))
+    return path
+
+
+def test_shared_memory_of_ended_processes_is_removed_and_no_other(tmp_path):
+    folder = Path("/dev/shm")
+    older, younger = (folder / f"psm_{os.getpid():x}_{word}" for word in ("older", "younger"))
+    memory(older)  # before the watch began, and attached by a process of it
+    command = [sys.executable, "-c", SHARING, older.name]
+    owner = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert owner.stdout
+    made, lock, pid = owner.stdout.readline().split()
+    own = [folder / made, folder / f"sem.{lock.lstrip('/')}"]
+    memory(younger)  # after it began, and nobody's
+    try:
+        assert all(path.exists() for path in own)
+        owner.kill()
+        owner.wait()
+        assert gone([int(pid)])
+        deadline = time.monotonic() + 10
+        while any(path.exists() for path in own) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert [path for path in own if path.exists()] == []
+        assert older.exists()
+        assert younger.exists()
+    finally:
+        for path in (*own, older, younger):
+            path.unlink(missing_ok=True)
+
+
+def test_shared_memory_that_a_living_process_has_mapped_stays(tmp_path):
+    owner = subprocess.Popen([sys.executable, "-c", SHARING], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout
+    made, lock, pid = owner.stdout.readline().split()
+    segment = Path("/dev/shm", made)
+    semaphore = Path("/dev/shm", f"sem.{lock.lstrip('/')}")
+    with segment.open("r+b") as f, mmap.mmap(f.fileno(), 0):
+        try:
+            owner.kill()
+            owner.wait()
+            assert gone([int(pid)])
+            deadline = time.monotonic() + 10
+            while semaphore.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert not semaphore.exists()  # so the watcher has looked
+            assert segment.exists()
+        finally:
+            segment.unlink(missing_ok=True)
+            semaphore.unlink(missing_ok=True)

@@ -342,6 +342,23 @@ def test_entropy_that_has_halved_since_cycle_1_is_warned_of(tmp_path):
     assert "from 0.800 nats in cycle 1 to 0.390" in statistics["cycles"][3]["warnings"][0]
 
 
+@pytest.mark.parametrize(("unjudged", "told"), [("abcdefghij", True), ("ab", True), ("a", False)])
+def test_many_samples_without_a_verdict_are_warned_of_with_the_commonest_reason(tmp_path, caplog, unjudged, told):
+    class Unsure(FakeJudge):
+        async def judge(self, sample, prompt):
+            if sample.prompt_id not in unjudged:
+                return await super().judge(sample, prompt)
+            why = "verifier gcc cannot judge python" if sample.index == 0 else f"case {sample.index} of 4: it broke"
+            return VerifyResult(False, None, why, status="unknown", code=sample.text)
+
+    statistics = play(make_run(tmp_path / "run", judge=Unsure(), num_cycles=1, held_out={}))
+    warnings = statistics["cycles"][1].get("warnings", [])
+    count = 4 * len(unjudged)
+    wanted = f"{count} of 40 samples are unknown, so they are in no rate and never trained on; the commonest reason "
+    assert warnings == ([wanted + f"({3 * len(unjudged)}): it broke"] if told else [])
+    assert (wanted in caplog.text) == told
+
+
 def test_min_samples_never_trains_on_what_is_not_eligible(tmp_path, caplog):
     sampler = FakeSampler(lambda request, n: "good" if request.index == 0 and request.prompt.id in "abc" else "bad")
     run = make_run(tmp_path / "run", sampler, num_cycles=1, min_samples=20)

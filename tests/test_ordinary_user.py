@@ -14,7 +14,15 @@ pytestmark = pytest.mark.sandbox
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, else these tests run as an ordinary user anyway")
 @pytest.mark.parametrize(
-    "file", ["test_sandbox.py", "test_sandbox_levels.py", "test_zygotes.py", "test_verifiers.py", "test_checkers.py"]
+    "file",
+    [
+        "test_sandbox.py",
+        "test_sandbox_calls.py",
+        "test_sandbox_levels.py",
+        "test_zygotes.py",
+        "test_verifiers.py",
+        "test_checkers.py",
+    ],
 )
 def test_all_of_it_holds_for_an_ordinary_user(file):
     command = [ordinary.python(), "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=/", "-c/dev/null"]

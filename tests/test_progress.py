@@ -9,6 +9,8 @@ import logging
 import os
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -333,6 +335,57 @@ def test_status_of_a_running_run_names_its_holder_and_does_not_disturb_it(tmp_pa
             RunFolder(tmp_path / "run").open()
     run.folder.close()
     assert status.read(tmp_path / "run").state == "stopped"
+
+
+LOUD = "[bold red]x[/bold red] :bomb: \x1b]0;owned\x07 \x1b[2J \x9b31m \r\x08 \u202e \ud800"
+"""What a sample, or a row's id, may say: markup, an emoji's name, and what moves a terminal."""
+
+
+def only_text(written: str) -> bool:
+    """Nothing but printable text, in which LOUD's markup and emoji stand as they were."""
+    return all(ch.isprintable() or ch == "\n" for ch in written) and "[bold red]x[/bold red] :bomb: " in written
+
+
+def test_status_shows_what_ended_a_run_as_text(tmp_path, monkeypatch):
+    run = make_run(tmp_path / "run")
+    run.folder.write_config(run.config.model_dump(mode="json"))
+    with pytest.raises(RunStopped), told(ProgressFile(tmp_path / "run")):
+        raise RunStopped(f"100 of 100 samples could not be judged: {LOUD}")
+    run.folder.close()
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(app, ["status", "run"])
+    assert shown.exit_code == 0, shown.output
+    assert only_text(shown.output), shown.output
+
+
+def test_log_lines_and_errors_are_text_in_the_terminal_and_in_the_log_file(tmp_path):
+    code = (
+        "import sys; from haloforge.terminal import errors_shown, show, log; from haloforge.errors import RunStopped;"
+        "from haloforge.watching.progress import log_file; from pathlib import Path;"
+        "from haloforge.watching.stages import Stage; from haloforge.watching.progress import LiveLine;"
+        "from rich.console import Console; loud = sys.argv[1].encode().decode('unicode_escape')\n"
+        "with errors_shown(), log_file(Path('raft.log')):\n"
+        "    log.warning('verifying %s: %s; trying again', loud, loud)\n"
+        "    show(loud)\n"
+        "    live = LiveLine(Console(stderr=True, force_terminal=True, color_system=None, width=150, height=20))\n"
+        "    with live.during(Stage('verify', total=1)): log.warning('meanwhile: %s', loud)\n"
+        "    raise RunStopped(loud)\n"
+    )
+    said = LOUD.encode("unicode_escape", "surrogatepass").decode()
+    command = [sys.executable, "-c", code, said]
+    environment = {**os.environ, "PYTHONPATH": str(Path(status.__file__).parents[2])}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3, done.stderr
+    assert only_text(done.stdout), done.stdout
+    before, _, later = done.stderr.partition("trying again\n")
+    live, _, last = later.partition("haloforge: error: ")
+    assert only_text(before), before
+    assert only_text(last), last
+    above = next(row for row in on_screen(live) if "meanwhile" in row)
+    assert only_text(above.replace("meanwhile: ", "")), above
+    file = (tmp_path / "raft.log").read_text()
+    assert only_text(file), file
+    assert file.count("[bold red]") >= 3
 
 
 def test_status_without_an_argument_takes_the_run_that_was_written_last(tmp_path, home, monkeypatch):

@@ -80,7 +80,7 @@ def test_identical_prompts_are_merged_with_a_warning(read, caplog):
         ([{"prompt": "a"}, "", "[1]"], "line 3: .*no JSON object"),
         ([{"id": "x"}], "line 1: the row has no text"),
         ([{"prompt": "  "}], "line 1: the row has no text"),
-        ([{"prompt": 5}], "line 1: prompt is '5'; wanted is a text"),
+        ([{"prompt": 5}], "line 1: prompt is 5; wanted is a text"),
         ([{"prompt": "a", "id": "x"}, {"prompt": "b", "id": "x"}], "line 2: id 'x' is also that of line 1"),
         ([{"prompt": "a", "id": True}], "line 1: id is"),
         ([{"prompt": "a", "tests": {"x": 1}}], "line 1: tests is .*wanted is a list"),
@@ -109,16 +109,32 @@ def test_identical_prompts_are_merged_with_a_warning(read, caplog):
         ([{"prompt": "a", "files": {"a": "b"}, "cmd": "x"}], "line 1: code_path is missing"),
         ([{"prompt": "a", "files": {"../a": "b"}, "cmd": "x", "code_path": "c"}], "'../a' leaves the project"),
         ([{"prompt": "a", "files": {}, "cmd": "x", "code_path": "/etc/c"}], "'/etc/c' leaves the project"),
-        ([{"prompt": "a", "files": {"a": 1}, "cmd": "x", "code_path": "c"}], "files: a is '1'; wanted is a text"),
+        ([{"prompt": "a", "files": {"a": 1}, "cmd": "x", "code_path": "c"}], "files: a is 1; wanted is a text"),
         ([{"prompt": "a", "checker": "x"}], "line 1: checker is 'x'; wanted is an object"),
         ([{"prompt": "a", "checker": {"language": "cpp", "code": "", "protocol": "spj"}}], "protocol is 'spj'; known"),
         ([{"prompt": "a", "checker": {"language": "b", "code": "", "protocol": "kattis"}}], "language is 'b'"),
         ([{"prompt": "a", "tests": [["1", "2"]]}], "line 1: test 1 is .*wanted is an object"),
         ([{"prompt": "a", "tests": [{"input": "1"}]}], "line 1: test 1 has no expected output"),
+        (
+            [{"prompt": "a", "tests": [{"input": "1", "stdin": "2", "output": "3"}]}],
+            "line 1: test 1 has input and stdin, two names of one thing, and they differ",
+        ),
+        (
+            [{"prompt": "a", "tests": [{"output": "3", "expected_stdout": "4"}]}],
+            "line 1: test 1 has output and expected_stdout, two names",
+        ),
+        (
+            [{"prompt": "a", "tests": [{"output": "3"}], "test_cases": [{"output": "4"}]}],
+            "line 1: the row has tests and test_cases, two names of one thing, and they differ",
+        ),
+        (
+            [{"prompt": "a", "time_limit_s": 1e-9, "tests": [{"output": "3"}]}],
+            "time_limit_s is 1e-09; wanted is a number of at least 0.01",
+        ),
         ([{"prompt": "a", "tests": [{"input": "1", "output": 2}]}], "line 1: test 1: output is"),
-        ([{"prompt": "a", "tests_kind": "append_main"}], "line 1: tests is 'null'; wanted for tests_kind append_main"),
-        ([{"prompt": "a", "time_limit_s": 0}], "line 1: time_limit_s is '0'"),
-        ([{"prompt": "a", "memory_mb": 1.5}], "line 1: memory_mb is '1.5'; wanted is a whole number"),
+        ([{"prompt": "a", "tests_kind": "append_main"}], "line 1: tests is null; wanted for tests_kind append_main"),
+        ([{"prompt": "a", "time_limit_s": 0}], "line 1: time_limit_s is 0"),
+        ([{"prompt": "a", "memory_mb": 1.5}], "line 1: memory_mb is 1.5; wanted is a whole number"),
         ([{"prompt": "a", "compare": "fuzzy"}], "line 1: compare is 'fuzzy'"),
         ([{"prompt": "a", "cflags": "'"}], "line 1: cflags"),
         ([], "has no prompts"),
@@ -207,6 +223,18 @@ def test_every_row_of_the_public_sets_is_read_and_its_kind_seen(name):
             row.pop("tests_kind", None)
             assert parse_task(row).tests_kind == task.tests_kind
     assert kinds == SETS[name]
+
+
+def test_keys_that_look_like_known_ones_are_named_once_each_and_others_are_left_alone(tmp_path, caplog):
+    row = {"prompt": "a", "source": "web", "difficulty": 3, "flag": 1, "tests": [{"output": "3", "stdinn": "4"}]}
+    foreign = {"prompt": "b", "langauge": "c", "test": "x", "entry_point": "f", "split": "x", "idx": 3, "mode": "m"}
+    rows = [row, {**row, "prompt": "c"}, foreign | {"test": "def check(f):\n    assert f()"}]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    read_prompts(tmp_path / "in.jsonl")
+    assert [message.partition("in.jsonl, ")[2] for message in caplog.messages] == [
+        "line 1: key 'stdinn' is ignored; did you mean 'stdin'?",
+        "line 3: key 'langauge' is ignored; did you mean 'language'?",
+    ]
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -61,7 +61,8 @@ CASES = {
 def test_a_program_gets_its_status_and_reward(rust, body):
     result = rust.verify(f"fn main() {{ {body} }}\n", task(cases=(Case("", "7\n"),)))
     assert (result.status, result.reward) == CASES[body], f"{result.details} {result.error}"
-    assert (result.passed, result.total, result.trust) == (int(result.success), 1, "output")
+    trust = "build" if result.status == "compile_error" else "output"
+    assert (result.passed, result.total, result.trust) == (int(result.success), 1, trust)
 
 
 def test_a_program_reads_its_input(rust):
@@ -93,8 +94,9 @@ def test_warnings_and_checks_only(rust):
     assert (penalised.status, penalised.reward) == ("compiled", 0.3)
     assert rust.verify(careless, task()).reward == 0.5
     checked = RustVerifier(max_workers=1, check_only=True)
-    for code, tests, kind in ((careless, "", ""), (GOOD, "", ""), (BAD, MODULE, "append_cfg_test")):
-        result = checked.verify(code, task(tests, kind))
+    assert checked.verify(BAD, task(MODULE, "append_cfg_test")).status == "unknown"
+    for code in (careless, GOOD):
+        result = checked.verify(code, task())
         assert (result.status, result.metadata["check_only"]) == ("compiled", True)
     assert checked.verify("fn main() { missing(); }", task()).status == "compile_error"
 
@@ -298,6 +300,16 @@ def test_a_project_that_is_not_understood_is_unknown(rust, task, said):
     result = rust.verify(LIB, task)
     assert (result.status, result.reward) == ("unknown", None)
     assert said in result.details
+
+
+def test_no_words_of_an_answer_make_its_project_one_that_is_not_judged(rust):
+    words = "// CARGO_BIN_EXE_sums, #[test], #[cfg_attr(test, test)]\n#[cfg(test)]\nmod t { #[test]\nfn a() {} }\n"
+    assert rust.verify(words + LIB, project()).status == "passed"
+    asks = 'pub const P: &str = env!("CARGO_BIN_EXE_sums");\n'
+    assert rust.verify(asks + LIB, project()).status == "compile_error"
+    starts = IN_TESTS + 'const P: Option<&str> = option_env!("CARGO_BIN_EXE_sums");\n'
+    result = rust.verify(LIB, project(tests__sums=starts))
+    assert (result.status, "tests/sums.rs starts a program" in result.details) == ("unknown", True)
 
 
 PROJECT_FORGERIES = {

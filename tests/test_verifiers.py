@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,8 @@ def test_a_program_gets_its_status_and_reward(gcc, body):
     assert (result.status, result.reward) == BODIES[body], f"{result.details} {result.error}"
     assert result.success == (result.status == "passed")
     assert (result.passed, result.total) == (int(result.success), 1)
-    assert (result.level, result.trust, result.code) == ("ns", "output", code)
+    trust = "build" if result.status == "compile_error" else "output"
+    assert (result.level, result.trust, result.code) == ("ns", trust, code)
     assert result.cpu_s > 0
     assert result.wall_s > 0
 
@@ -121,7 +123,7 @@ def test_warnings_cost_only_where_they_are_penalised(gcc):
     assert verifier.verify("int main() { return 0; }").reward == 0.5
     assert gcc.verify(careless).reward == 0.5
     with pytest.raises(BadInput, match="penalise"):
-        GCCVerifier(warnings="yes")
+        GCCVerifier(warnings="yes")  # type: ignore[arg-type]
 
 
 def test_the_language_comes_from_task_then_fence_then_content_then_cpp(gcc):
@@ -143,7 +145,84 @@ def test_what_a_verifier_cannot_judge_is_unknown(gcc, execution):
         execution.verify(ECHO),
     ):
         assert (result.status, result.reward, result.success) == ("unknown", None, False), result
+        assert result.trust == ""
     assert "klingon" in gcc.verify("x = 1;", task(language="klingon")).details
+
+
+FOREIGN = "Quick:\n```python\nprint(1)\n```\n"
+GO_TESTS = 'package sol\n\nimport "testing"\n\nfunc TestA(t *testing.T) {}\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "status"),
+    [
+        (FOREIGN, {"language": "c"}, "no_code"),
+        (FOREIGN, {"language": "c", "cases": CASES}, "no_code"),
+        (FOREIGN, {"tests": "int main() { return f(); }", "tests_kind": "append_main"}, "no_code"),
+        (FOREIGN + "```javascript\n1;\n```\n", {"language": "cpp"}, "no_code"),
+        (FOREIGN, {"tests": GO_TESTS, "tests_kind": "go_test"}, "no_code"),
+        ("```c\nint f;\n```\n", {"tests": GO_TESTS, "tests_kind": "go_test"}, "no_code"),
+        ("```rust\nfn f() {}\n```\n", {"tests_kind": "files", "files": {}, "code_path": "a.go", "cmd": "x"}, "no_code"),
+        (FOREIGN + "```\nint main(void) { return 0; }\n```\n", {"language": "c"}, "compiled"),
+        (FOREIGN + "```cpp\nint main() { return 0; }\n```\n", {"language": "c"}, "compiled"),
+        ("```bash\nls\n```\n```kotlin\nint main(void) { return 0; }\n```\n", {"language": "c"}, "compiled"),
+        (FOREIGN, {"language": "any"}, "unknown"),
+        (FOREIGN, {}, "unknown"),
+    ],
+)  # fmt: skip
+def test_a_fence_of_another_language_than_the_tasks_is_no_way_to_go_unjudged(text, fields, status):
+    result = get_verifier("auto", max_workers=1).verify(text, Prompt("p", "text", **fields))
+    assert result.status == status, result
+    assert status != "no_code" or "only; wanted is " in result.details
+
+
+TESTED: dict[str, Any] = {
+    "tests": "#include <assert.h>\nint main() { assert(f() == 1); return 0; }\n",
+    "tests_kind": "append_main",
+}
+
+
+@pytest.mark.parametrize(("fence", "language"), [("c", "c"), ("cpp", "cpp"), ("win32", "cpp"), ("", "cpp")])
+def test_tests_say_the_language_and_between_c_and_cpp_the_fence(fence, language):
+    text = f"```{fence}\nint f(void) {{ return 1; }}\n```\nIn another language:\n```python\ndef f(): return 1\n```\n"
+    result = get_verifier("auto", max_workers=1).verify(text, Prompt("p", "text", **TESTED))
+    assert (result.status, result.metadata["language"]) == ("passed", language), result
+
+
+def test_a_program_whose_tests_this_machine_cannot_run_is_no_success(monkeypatch):
+    monkeypatch.setattr("haloforge.verifiers.languages.has_tool", lambda tool: tool != "wine")
+    code = "```win32\n#include <windows.h>\n#include <stdio.h>\nint main() { puts(%s); return 0; }\n```"
+    for name in ("auto", "execution"):
+        result = get_verifier(name, max_workers=1).verify(code % '"7"', task(Case("", "7")))
+        assert (result.status, result.success, result.reward, result.trust) == ("unknown", False, None, "build")
+        assert "cannot run" in result.details
+        assert get_verifier(name, max_workers=1).verify(code % "7x", task(Case("", "7"))).status == "compile_error"
+        with pytest.raises(BadInput, match="only builds such programs, because wine is absent"):
+            check_ready(name, {}, [task(Case("", "7"), language="cpp-windows")])
+    with pytest.raises(BadInput, match="wine is absent"):
+        check_ready("mingw", {}, [task(Case("", "7"))])
+    with pytest.raises(BadInput, match="wine is absent"):
+        check_ready("execution", {"test_cases": [{"output": "7"}]}, [task(language="cpp-windows")])
+    assert get_verifier("auto", max_workers=1).verify(code % '"7"').status == "compiled"
+
+
+def test_a_compiler_that_idled_past_its_time_is_asked_once_more(monkeypatch):
+    plain, asked, idle = sandbox.Box.run, [], 1
+
+    def busy(self, argv, *rest):
+        asked.append(argv[0])
+        if len(asked) <= idle:
+            return sandbox.Outcome(None, 9, b"", b"", 0.0, 22.0, 0, sandbox.WALL_LIMIT, "ns")
+        return plain(self, argv, *rest)
+
+    monkeypatch.setattr(sandbox.Box, "run", busy)
+    gcc = GCCVerifier(max_workers=1)
+    assert gcc.verify("int main(void) { return 0; }", task(language="c")).status == "compiled"
+    assert len(asked) == 2
+    asked.clear()
+    idle = 2
+    result = gcc.verify("int main(void) { return 0; }", task(language="c"))
+    assert (result.status, result.metadata["ended_by"], len(asked)) == ("compile_error", "wall_limit", 2)
 
 
 def test_no_code_is_no_code(gcc):
@@ -239,12 +318,13 @@ def test_a_run_is_refused_before_it_starts_where_it_could_not_be_judged():
         ({"tests": "func TestA(t *testing.T) {}", "tests_kind": "append_go_test", "language": "cpp"}, "tests_kind app"),
         ({"tests": "assert f()", "tests_kind": "python", "language": "c"}, "tests_kind python"),
         ({"tests_kind": "files", "files": {}, "code_path": "a.c", "cmd": "make"}, "tests_kind files"),
+        ({"tests_kind": "files", "files": {}, "code_path": "src/lib.rs", "cmd": "make"}, "a project .* cmd is 'make'"),
         ({"cases": CASES, "checker": Checker("java", "class Main {}", "kattis")}, "a checker in java"),
     ],
 )
 def test_tests_that_a_verifier_cannot_run_are_refused_before_a_run_and_unknown_in_python(gcc, fields, named):
     prompt = Prompt("p", "text", **fields)
-    for name in ("gcc", "execution"):
+    for name in ("execution",) if prompt.code_path == "src/lib.rs" else ("gcc", "execution"):
         with pytest.raises(BadInput, match=f"verifier {name} cannot judge prompt 'p', which has {named}"):
             check_ready(name, {}, [task(*CASES, language="c"), prompt])
     result = gcc.verify("int main(void) { return 0; }", prompt)
@@ -286,7 +366,8 @@ def test_a_compiler_that_is_broken_is_our_fault_and_a_sample_that_says_so_is_not
     broken.chmod(0o755)
     tmp_path.chmod(0o755)
     shown = GCCVerifier(max_workers=1, mounts=[str(tmp_path)])
-    monkeypatch.setattr("haloforge.verifiers.programs.tool_path", lambda tool: str(broken))
+    for module in ("programs", "broken_toolchain"):
+        monkeypatch.setattr(f"haloforge.verifiers.{module}.tool_path", lambda tool: str(broken))
     result = shown.verify("int main(void) { return 0; }", task(language="c"))
     assert (result.status, result.reward) == ("infra_error", None)
     assert "gcc is broken on this node" in str(result.error)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from haloforge.tasks.answers import Answer
 from haloforge.verdict_cache import VerdictCache
 from haloforge.verdict_rows import FIELDS, VerdictRows, line_of, row_of
 from haloforge.verification import JudgeHere, verify_answers
-from haloforge.verifiers import VERIFIERS, Verifier
+from haloforge.verifiers import VERIFIERS, Verifier, verdict
 from haloforge.verifiers.languages.rows import ROWS
 from haloforge.verifiers.self_test import PROGRAMS, Found, self_test
 from haloforge.verify_cli import in_words, listed
@@ -81,8 +82,9 @@ def test_each_answer_gets_one_row_of_the_promised_fields_and_failures_are_exit_c
     rows = read("sub/out.jsonl")
     assert {row["id"]: row["status"] for row in rows} == STATUSES
     assert len(rows) == len(STATUSES)
-    assert all(tuple(row) == FIELDS for row in rows)
+    assert all(tuple(row) == (*FIELDS, "metadata") for row in rows)
     by_id = {row["id"]: row for row in rows}
+    assert by_id["good"].pop("metadata") == {"language": "c", "compiler": "gcc", "warnings": False}
     assert by_id["good"] | {"cpu_s": 0, "wall_s": 0, "cached": 0} == {
         "id": "good", "status": "passed", "reward": 1.0, "success": True, "details": "2 of 2 cases", "error": None,
         "passed": 2, "total": 2, "cpu_s": 0, "wall_s": 0, "level": "ns", "trust": "output", "cached": 0,
@@ -99,14 +101,86 @@ def test_without_an_output_rows_are_on_standard_output_and_the_rest_on_standard_
     write("in.jsonl", ROWS_IN[:1])
     out, err = verify("in.jsonl")
     assert [json.loads(line)["status"] for line in out.splitlines()] == ["passed"]
-    assert "1 verdicts, 1 good" in err
+    assert "1 verdict, 1 good" in err
+    assert "verify: 1 answer\n" in err
     assert verify("in.jsonl", "--quiet") == (out.replace('"cached": false', '"cached": true'), "")
-    process = start("verify", "in.jsonl")
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize(
+    "command", ["verify --input in.jsonl", "verify one.c", "verify --input in.jsonl --output out.jsonl"]
+)
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [
+        ("| true", "standard output was closed"),
+        (">/dev/full", "cannot write to standard output: No space left on device"),
+        (">&-", "standard output was closed"),
+    ],
+)
+def test_an_output_that_takes_nothing_is_one_line_and_an_exit_code(place, command, out, reason):
+    write("in.jsonl", ROWS_IN[:1])
+    Path("one.c").write_text(GOOD)
+    line = f"set -o pipefail; {sys.executable} -m haloforge {command} {out}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 3, done.stderr
+    errors = [line for line in done.stderr.splitlines() if " verify: " not in line]
+    assert errors == [f"haloforge: error: {reason}"]
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("closed", ["2>/dev/full", "2>&-"])
+def test_without_a_standard_error_the_rows_are_the_same(place, closed):
+    write("in.jsonl", ROWS_IN[:1])
+    line = f"{sys.executable} -m haloforge verify in.jsonl {closed}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0
+    assert [json.loads(line)["status"] for line in done.stdout.splitlines()] == ["passed"]
+
+
+def test_ctrl_c_while_the_commands_are_loaded_is_one_line():
+    """The import that takes longest is held up until the signal is there."""
+    script = (
+        "import sys, time\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'typer':\n"
+        "            print('loading', flush=True)\n"
+        "            time.sleep(20)\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "from haloforge.__main__ import main\n"
+        "main()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()  # as `head` does
-    said = process.stderr.read()
-    assert (process.wait(60), "Traceback" in said, "standard output was closed" in said) == (3, False, True)
+    assert process.stdout.readline() == "loading\n"
+    process.send_signal(signal.SIGINT)
+    assert (process.communicate(timeout=20)[1], process.returncode) == ("haloforge: interrupted\n", 130)
+
+
+@pytest.mark.sandbox
+def test_rows_that_name_tasks_which_nobody_gave_are_not_green(place):
+    rows = [{"task_id": "double", "completion": f"```c\n{GOOD}```"}, {"prompt_id": "x", "completion": GOOD}]
+    write("in.jsonl", rows)
+    out, err = verify("--input", "in.jsonl", code=2)
+    assert out == ""
+    assert "in.jsonl, line 1 names a task (task_id 'double'), and no row has tests: name the file with" in err
+    write("in.jsonl", [{**row, "tests_kind": "compile_only"} for row in rows])
+    _, err = verify("--input", "in.jsonl")
+    assert "compiled             2   no test was run on these\n2 verdicts, 2 good" in err
+    write("in.jsonl", rows)
+    verify("--input", "in.jsonl", "--args", "check_only=true")
+
+
+@pytest.mark.sandbox
+def test_keys_that_mean_nothing_but_look_as_if_they_did_are_named_once(place):
+    write("in.jsonl", [{**row, "time_limit": 3, "source": "web"} for row in ROWS_IN[:2]])
+    _, err = verify("--input", "in.jsonl", "--quiet", code=1)
+    assert [line.split(" ", 1)[1] for line in err.splitlines()] == [
+        f"{place}/in.jsonl, line 1: key 'time_limit' is ignored; did you mean 'time_limit_s'?"
+    ]
 
 
 @pytest.mark.sandbox
@@ -383,7 +457,8 @@ class FakeVerifier(Verifier):
         self.asked += 1
         if isinstance(verdict, Exception):
             raise verdict
-        return VerifyResult(verdict == PASSED, None, status=verdict, error="the disk is full")
+        reward = 1.0 if verdict == PASSED else None
+        return VerifyResult(verdict == PASSED, reward, status=verdict, error="the disk is full")
 
 
 def played(verifier: FakeVerifier, count: int = 1) -> tuple[list[VerifyResult], Stage]:
@@ -411,6 +486,53 @@ def test_too_many_faults_of_ours_are_the_end():
     error, *_ = group.value.exceptions  # the other worker may have said the same before it was cancelled
     assert isinstance(error, RunStopped)
     assert "11 of 11 verdicts were lost to faults of our side, the last: the disk is full" in str(error)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_where_every_verdict_is_lost_the_command_says_why_also_of_a_few(count):
+    with pytest.raises(RunStopped, match="lost to a fault of our side: the disk is full; mend that"):
+        played(FakeVerifier(INFRA_ERROR), count)
+
+
+class FakeJudge(FakeVerifier):
+    """Says what it is given, as a class of a user's may."""
+
+    def __init__(self, **said: Any) -> None:
+        super().__init__(PASSED)
+        self.said = said
+
+    def verify(self, code: str, task: Prompt | None = None, *, as_it_stands: bool = False) -> VerifyResult:
+        if self.said.get("error") == "exit":
+            raise SystemExit(3)
+        return VerifyResult(**{"success": True, "reward": 1.0, **self.said})
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"reward": float("nan")}, "ValueError: a VerifyResult's reward is nan; wanted is a finite number"),
+        ({"reward": float("inf")}, "reward is inf"),
+        ({"reward": "0.5"}, "TypeError: a VerifyResult's reward is '0.5'; wanted is a number"),
+        ({"reward": None}, "returned passed with reward None"),
+        ({"success": "yes"}, "success is 'yes'; wanted is True or False"),
+        ({"status": "great"}, "status is 'great'; wanted is one of passed, "),
+        ({"error": ValueError("odd")}, "error is ValueError('odd'); wanted is a text"),
+        ({"error": "exit"}, "SystemExit: 3"),
+    ],
+    ids=str,
+)
+def test_an_odd_result_of_a_class_of_a_users_is_an_infra_error_that_says_so(said, words):
+    result = verdict(FakeJudge(**said), "x")
+    assert (result.status, result.reward, result.details) == (INFRA_ERROR, None, "verifier FakeJudge failed")
+    assert words in (result.error or "")
+
+
+def test_a_class_of_a_users_may_give_any_reward_and_note_anything():
+    result = verdict(FakeJudge(reward=SimpleNamespace(item=lambda: 2.5), metadata={"seen": {1}, 2: 3}), "x")
+    assert (result.success, result.reward, result.status) == (True, 2.5, PASSED)
+    row = json.loads(line_of(row_of("a", result)))
+    assert row["metadata"] == {"seen": "{1}", "2": "3"}
+    assert "metadata" not in row_of("a", VerifyResult(True, 1.0))
 
 
 def test_what_a_user_must_change_is_no_fault_of_ours():
@@ -482,7 +604,7 @@ def test_on_a_cluster_that_runs_the_verdicts_are_the_same(place):
     rows = read("out.jsonl")
     assert {row["id"]: row["status"] for row in rows} == STATUSES
     assert sum(row["cached"] for row in rows) == 1
-    assert all(tuple(row) == FIELDS for row in rows)
+    assert all(tuple(row) == (*FIELDS, "metadata") for row in rows)
     assert "verifiers on " in done.stdout
     assert "5 verdicts, 3 good" in done.stdout
     assert "): ns\ngcc        c           works: passed, wrong_answer" in done.stdout

@@ -23,6 +23,7 @@ from haloforge.config.blocks import (
     ShareBelowOne,
     Temperature,
 )
+from haloforge.records import COMPILE_CPU_S, CPU_S, MEMORY_MB, REFERENCE_FLOOR_S, REFERENCE_MULTIPLE
 
 
 class RaftBlock(Block):
@@ -190,15 +191,15 @@ class VerifiersBlock(Block):
 class LimitsBlock(Block):
     """Limits of what is verified."""
 
-    cpu_s: AboveZero = 2.0
+    cpu_s: AboveZero = CPU_S
     """CPU seconds per case where the prompt gives none."""
-    compile_cpu_s: AboveZero = 10.0
+    compile_cpu_s: AboveZero = COMPILE_CPU_S
     """CPU seconds of the compiler."""
-    memory_mb: Positive = 512
+    memory_mb: Positive = MEMORY_MB
     """Memory per program in MB where the prompt gives none."""
-    reference_multiple: AboveZero = 10.0
+    reference_multiple: AboveZero = REFERENCE_MULTIPLE
     """Where a prompt has a reference solution and no limit: so many times the CPU seconds of its longest case."""
-    reference_floor_s: AboveZero = 1.0
+    reference_floor_s: AboveZero = REFERENCE_FLOOR_S
     """At least so many CPU seconds, whatever the reference solution takes."""
 
 

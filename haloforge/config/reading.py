@@ -145,15 +145,15 @@ def described(found: Resolved[Any], defaults: bool = True) -> list[str]:
     return lines
 
 
-def parse_setting(text: str) -> tuple[str, Any]:
-    """`a.b=value` as typed after --set; the value is read as YAML."""
+def parse_setting(text: str, option: str = "--set", example: str = "training.learning_rate=2e-5") -> tuple[str, Any]:
+    """`a.b=value` as typed after `option`; the value is read as YAML."""
     path, found, value = text.partition("=")
     if not found or not path.strip():
-        raise BadInput(f"--set wants key=value, for example --set training.learning_rate=2e-5; got {text!r}")
+        raise BadInput(f"{option} wants key=value, for example {option} {example}; got {text!r}")
     try:
         return path.strip(), yaml.safe_load(value)
     except yaml.YAMLError as e:
-        raise BadInput(f"--set {text}: the value is not valid YAML: {e}") from e
+        raise BadInput(f"{option} {text}: the value is not valid YAML: {e}") from e
 
 
 def _place(data: dict[str, Any], path: str, value: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from haloforge.config import RaftConfig
 from haloforge.errors import RunStopped
 from haloforge.ledger import RunFolder, sample_from, verdict_from
-from haloforge.loop.held_out import choose_best, evaluate, stops_early, warn_of_decline
+from haloforge.loop.held_out import choose_best, evaluate, stops_early, warn_of_trouble
 from haloforge.loop.ports import REPORT, Judge, Learner, Run, Sampler, Scores, log
 from haloforge.loop.sampling import EVALUATION_FILES, TRAINING_FILES, generate_and_verify_cycle
 from haloforge.loop.swapping import swap
@@ -56,7 +56,7 @@ async def run_cycle(run: Run, cycle: int) -> None:
         await swap(run, cycle)
     await evaluate(run, cycle)
     choose_best(run)
-    warn_of_decline(run.folder, cycle)
+    warn_of_trouble(run.folder, cycle)
     stop_where_nothing_is_kept(run, cycle)
 
 

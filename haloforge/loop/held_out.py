@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +12,14 @@ from haloforge import metrics, seeds
 from haloforge.config import RaftEarlyStoppingBlock
 from haloforge.ledger import RunFolder
 from haloforge.loop.ports import Run, log
-from haloforge.loop.sampling import EVALUATION_FILES, generate_and_verify
-from haloforge.records import SampleRequest
+from haloforge.loop.sampling import EVALUATION_FILES, TRAINING_FILES, generate_and_verify
+from haloforge.records import INFRA_ERROR, UNKNOWN, SampleRequest
 
 FEW_PROMPTS = 8
 """Below so many held-out prompts the last cycle is taken as the best."""
+MANY_UNKNOWN = 0.1
+"""Share of a cycle's samples whose verdict is `unknown` from which on a person should look why."""
+_CASE = re.compile(r"^case \d+ of \d+: ")
 
 
 async def evaluate(run: Run, cycle: int) -> None:
@@ -105,9 +110,10 @@ def stops_early(folder: RunFolder, rule: RaftEarlyStoppingBlock, cycle: int) -> 
     return False
 
 
-def warn_of_decline(folder: RunFolder, cycle: int) -> None:
-    """Say (and record) where entropy has halved since cycle 1, or the held-out greedy rate fell twice running."""
-    warnings = []
+def warn_of_trouble(folder: RunFolder, cycle: int) -> None:
+    """Say (and record) where many samples went unjudged, entropy has halved since cycle 1, or the held-out greedy rate
+    fell twice running."""
+    warnings = list(_many_unknown(folder, cycle))
     first, now = (folder.cycle(c).get("entropy") for c in (1, cycle))
     if cycle > 1 and first and now is not None and now < 0.5 * first:
         warnings.append(
@@ -125,6 +131,19 @@ def warn_of_decline(folder: RunFolder, cycle: int) -> None:
         folder.save()
     for text in warnings:
         log.warning("Cycle %d: %s", cycle, text)
+
+
+def _many_unknown(folder: RunFolder, cycle: int) -> Iterator[str]:
+    rows = [row for row in folder.rows(cycle, TRAINING_FILES[1]).read() if row["status"] != INFRA_ERROR]
+    # "case 3 of 9: …" is one reason, whichever case it was.
+    reasons = Counter(_CASE.sub("", row.get("details", "")) for row in rows if row["status"] == UNKNOWN)
+    unknown = reasons.total()
+    if unknown > MANY_UNKNOWN * len(rows):
+        (reason, count), *_ = reasons.most_common(1)
+        yield (
+            f"{unknown} of {len(rows)} samples are unknown, so they are in no rate and never trained on; the commonest "
+            f"reason ({count}): {reason}"
+        )
 
 
 def _greedy_by_cycle(folder: RunFolder) -> list[tuple[int, float]]:

@@ -14,14 +14,20 @@ from _signal import SIG_DFL, SIGINT, SIGXCPU, default_int_handler, signal
 
 TYPE_CHECKING = False  # importing typing would make every clone larger
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from importlib.machinery import ModuleSpec
+    from importlib.metadata import Distribution, DistributionFinder
     from typing import NoReturn
 
 SCRIPT = "haloforge.sandbox.script"
 """Every zygote with a flavour holds it."""
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Set before modules are imported: a process that clones itself has one thread."""
+_exit = os._exit  # a sample may have set the other name to something else
+_DEEPER = 1
+"""Frames between `run` and the function that it calls."""
 _OURS = "haloforge.sandbox."
+_INFO = ".dist-info"
 _ModuleType = type(sys)
 
 
@@ -37,15 +43,59 @@ def hold(modules: list[str], packages: list[str]) -> None:
     site.setquit()
     site.setcopyright()
     site.sethelper()
-    sys.path += dict.fromkeys(os.path.dirname(path) for path in packages)
+    if packages:
+        sys.meta_path.append(Shown(packages))
     for name in (SCRIPT, *modules):
         try:
             _stand_in_for_packages(name)
             importlib.import_module(name)
         except Exception as e:
-            raise OSError(0, f"{type(e).__name__}: {e}", f"import {name}") from e
+            remedy = f"install it for {sys.executable}, name its package too, or leave it out"
+            raise OSError(0, f"{type(e).__name__}: {e}; {remedy}", f"import {name}") from e
         if len(os.listdir("/proc/self/task")) > 1:
-            raise OSError(0, "it starts threads, which no process that clones itself may have", f"import {name}")
+            raise OSError(
+                0, "it starts threads, and a process that clones itself has none; leave it out", f"import {name}"
+            )
+
+
+class Shown:
+    """Finds the packages that the box shows, and nothing else of the folder that they lie in.
+
+    That folder on sys.path would also offer what cannot be opened in the box, or what should not be in it.
+    """
+
+    def __init__(self, paths: list[str]) -> None:
+        self.paths = {_module_name(path): path for path in paths if not path.endswith(_INFO)}
+        self.infos = [path for path in paths if path.endswith(_INFO)]
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        from importlib.machinery import ModuleSpec
+        from importlib.util import spec_from_file_location
+
+        if path is not None or name not in self.paths:
+            return None
+        file = self.paths[name]
+        if not os.path.isdir(file):
+            return spec_from_file_location(name, file)
+        if os.path.exists(f"{file}/__init__.py"):
+            return spec_from_file_location(name, f"{file}/__init__.py", submodule_search_locations=[file])
+        spec = ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [file]
+        return spec
+
+    def find_distributions(self, context: DistributionFinder.Context) -> Iterator[Distribution]:
+        from importlib.metadata import PathDistribution
+        from pathlib import Path
+
+        for path in self.infos:
+            name = os.path.basename(path).partition("-")[0].replace(".", "_").lower()
+            if (context.name or name).replace("-", "_").replace(".", "_").lower() == name:
+                yield PathDistribution(Path(path))
+
+
+def _module_name(path: str) -> str:
+    name = os.path.basename(path)
+    return name if os.path.isdir(path) else name.partition(".")[0]
 
 
 def _stand_in_for_packages(name: str) -> None:
@@ -81,11 +131,11 @@ def run(function: Callable[[bytes], object], argument: bytes, work: str) -> NoRe
         signal(SIGINT, default_int_handler)
         if numpy_random := sys.modules.get("numpy.random"):
             numpy_random.seed()  # the module random does so by itself
-        sys.setrecursionlimit(sys.getrecursionlimit() + _depth())
+        sys.setrecursionlimit(sys.getrecursionlimit() + _depth() + _DEEPER)  # programs count on all of it
         gc.enable()
         code = _exit_code(function, argument)
     finally:
-        os._exit(code)
+        _exit(code)
 
 
 def _exit_code(function: Callable[[bytes], object], argument: bytes) -> int:

@@ -19,6 +19,8 @@ from pathlib import Path
 from haloforge.errors import MissingTool, SandboxFault
 from haloforge.sandbox import filter as seccomp
 from haloforge.sandbox.boxes import Box
+from haloforge.sandbox.calls import SCRIPT
+from haloforge.sandbox.flavours import Flavour
 from haloforge.sandbox.limits import VIOLATION, Limits
 from haloforge.sandbox.protocol import LANDLOCK, NS, RLIMITS
 from haloforge.sandbox.zygotes import end_idle, interpreter
@@ -148,8 +150,8 @@ def _choose(allow_weak: bool) -> str | MissingTool:
     return RLIMITS
 
 
-def attack(level: str) -> list[str]:
-    """Names of the attacks that came through at `level`, all of them really run.
+def attack(level: str, flavour: Flavour | None = None) -> list[str]:
+    """Names of the attacks that came through at `level`, all of them really run; with a flavour, as calls.
 
     Raises:
         SandboxFault: no box of that level starts here.
@@ -166,16 +168,21 @@ def attack(level: str) -> list[str]:
                 socket.create_server(("127.0.0.1", 0)) as listener,
                 socket.socket(socket.AF_UNIX) as by_path,
                 socket.socket(socket.AF_UNIX) as abstract,
-                Box({}, _LIMITS, level) as box,
+                Box({"first.py": _ATTACKS, "second.py": _LOOK_AROUND}, _LIMITS, level, flavour=flavour) as box,
             ):
                 port = listener.getsockname()[1]
                 for unix, address in ((by_path, str(folder / "socket")), (abstract, f"\0haloforge-canary-{port}")):
                     unix.bind(address)
                     unix.listen()
                 (folder / "socket").chmod(0o777)
-                python = _python(box)
-                first = box.run([*python, _ATTACKS, str(port), str(folder), str(decoy.pid)])
-                second = box.run([*python, _LOOK_AROUND])
+                words = [str(port), str(folder), str(decoy.pid)]
+                if flavour:
+                    first = box.call(f"{SCRIPT}:main", "\0".join(["first.py", *words]).encode())
+                    second = box.call(f"{SCRIPT}:main", b"second.py")
+                else:
+                    python = _python(box)
+                    first = box.run([*python, "first.py", *words])
+                    second = box.run([*python, "second.py"])
             found = first.stdout.decode().split() + second.stdout.decode().split()
             if VIOLATION in (first.ended_by, second.ended_by):
                 found.append("kills_its_box")
@@ -194,11 +201,11 @@ def attack(level: str) -> list[str]:
 
 
 def _python(box: Box) -> list[str]:
-    """The start of a command that runs Python code in `box`; without namespaces ours may be closed to its user."""
+    """The start of a command that runs a Python file in `box`; without namespaces ours may be closed to its user."""
     ours, _ = interpreter()
     for python in (ours, "/usr/local/bin/python3", "/usr/bin/python3"):
-        command = [python, "-I", "-S", "-B", "-c"]
-        if box.run([*command, "pass"]).ok:
+        command = [python, "-I", "-S", "-B"]
+        if box.run([*command, "-c", "pass"]).ok:
             return command
     raise SandboxFault(
         f"the self-test of level {box.level} finds no Python that its user may run: {ours} is closed to it"

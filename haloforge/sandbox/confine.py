@@ -45,7 +45,7 @@ def mount_box(uid: int, disk_bytes: int, inodes: int, shown: tuple[str, ...]) ->
     kernel.mount("tmpfs", "/work", "tmpfs", plain, options + owner)
     kernel.mount("tmpfs", "/tmp", "tmpfs", plain, options)
     for path, fd in zip(within, held, strict=True):
-        os.makedirs(path, 0o755)
+        roots.make_mount_point(path, stat.S_ISDIR(os.fstat(fd).st_mode))
         kernel.mount(f"/proc/self/fd/{fd}", path, None, kernel.MS_BIND | kernel.MS_REC)
         os.close(fd)
 

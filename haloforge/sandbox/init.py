@@ -289,7 +289,7 @@ class Init:
 
 
 def main(template: Template, wanted: tuple[int, int, int], fds: list[int]) -> NoReturn:
-    """First message: names and sizes of the files, whose contents follow; then one run each, until the owner hangs up."""
+    """First message: names and sizes of the files; then their contents; then one run each, until the owner hangs up."""
     try:
         box = Init(template, wanted, fds)
         files = p.read_message(box.control)

@@ -86,10 +86,12 @@ def build(more: tuple[str, ...], root: bool) -> None:
     kernel.mount("none", "/", None, flags)
 
 
+def make_mount_point(path: str, folder: bool) -> None:
+    os.makedirs(path if folder else os.path.dirname(path), 0o755, exist_ok=True)
+    if not folder:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o644))
+
+
 def _bind(source: str, target: str) -> None:
-    if os.path.isdir(source):
-        os.makedirs(target, 0o755, exist_ok=True)
-    else:
-        os.makedirs(os.path.dirname(target), 0o755, exist_ok=True)
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT, 0o644))
+    make_mount_point(target, os.path.isdir(source))
     kernel.mount(source, target, None, kernel.MS_BIND | kernel.MS_REC)

@@ -19,5 +19,6 @@ def main(argument: bytes) -> None:
     sys.path[0] = os.path.dirname(path)
     sys.orig_argv[1:] = sys.argv
     namespace = sys.modules["__main__"].__dict__
-    namespace.update(__file__=path, __builtins__=sys.modules["builtins"], __cached__=None)
+    namespace.update(__file__=path, __builtins__=sys.modules["builtins"], __cached__=None, __annotations__={})
+    sys.setrecursionlimit(sys.getrecursionlimit() + 2)  # this function's and exec's
     exec(compile(source, path, "exec", dont_inherit=True), namespace)

@@ -45,13 +45,31 @@ zygote.main()
 
 
 @cache
-def interpreter() -> tuple[str, str]:
-    """(path, prefix) of the Python that runs zygotes: the one that runs us, without its virtual environment."""
+def interpreter(for_all: bool = False) -> tuple[str, str]:
+    """(path, prefix) of the Python that runs zygotes: the one that runs us, without its virtual environment.
+
+    `for_all`: one that every user may read, if need be another one of the same version.
+    """
     prefix = os.path.realpath(sys.base_prefix)
-    for path in (Path(prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}", Path(sys.executable)):
-        if path.exists():
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for path in (Path(prefix) / "bin" / name, Path(sys.executable)):
+        if path.exists() and not (for_all and _closed(prefix)):
             return os.path.realpath(path), prefix
-    raise MissingTool(f"no Python interpreter under {prefix} to start a sandbox with")
+    if not for_all:
+        raise MissingTool(f"no Python interpreter under {prefix} to start a sandbox with")
+    for other in ("/usr/local", "/usr"):
+        if os.path.exists(f"{other}/bin/{name}"):
+            return f"{other}/bin/{name}", other
+    raise MissingTool(
+        f"{_closed(prefix)} is closed to other users, so a box cannot import from this Python: open it to them "
+        f"(chmod o+x), install {name} in /usr, or run as an ordinary user"
+    )
+
+
+def _closed(path: str) -> str:
+    """The folder on the way to `path`, or `path` itself, that other users may not pass; "" where all are open."""
+    way = (*reversed(Path(path).parents), Path(path))
+    return next((str(each) for each in way if not each.stat().st_mode & 1), "")
 
 
 class Zygote:
@@ -67,11 +85,18 @@ class Zygote:
         """Else a run sets its own, which takes a fork."""
         self._over = False
         self.folder = ""
+        # Without namespaces the box's user sees the host's folders as they are, and imports from them.
+        for_all = flavour is not None and level != NS and os.geteuid() == 0
+        python, prefix = interpreter(for_all)
+        for path in flavour.packages if flavour and for_all else ():
+            if closed := _closed(os.path.dirname(path)):
+                raise MissingTool(
+                    f"{closed} is closed to other users, so a box cannot import {path}: chmod o+x {closed}"
+                )
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket = ours
         self._poller = select.poll()
         self._poller.register(ours, select.POLLIN)
-        python, prefix = interpreter()
         said = os.memfd_create("zygote-stderr", os.MFD_CLOEXEC)
         try:
             if level != NS:
@@ -105,9 +130,7 @@ class Zygote:
                 self.end()
                 words = answer.decode(errors="replace") or _tail(said)
                 if words.startswith("import "):
-                    raise MissingTool(
-                        f"a box cannot hold a Python module: {words}; install it for {python} or leave it out"
-                    )
+                    raise MissingTool(f"a box cannot hold a Python module: {words}")
                 raise SandboxFault(f"no box of level {level} here: {words}")
         finally:
             os.close(said)

@@ -59,6 +59,8 @@ _NOT_CODE = {
 _NESTED_COMMENT = re.compile(r"/\*|\*/")
 _DIRECTIVE = re.compile(r"^[ \t]*#(?:\\\n|[^\n])*", re.M)
 BRACE_LANGUAGES = tuple(_NOT_CODE)
+DEEPEST = 100
+"""Scopes within each other that are looked into: an answer decides how many there are."""
 
 
 def masked(code: str, language: str, directives: bool = False) -> str:
@@ -117,6 +119,7 @@ def items(mask: str, language: str, start: int = 0, end: int | None = None) -> I
     """The declarations of the scope `mask[start:end]`, in order; `mask` comes from `masked(…, directives=True)`."""
     end = len(mask) if end is None else end
     head, brackets, at = start, 0, start
+    first, last = start, ""  # where the head's words begin; its last character that is no blank
     while at < end:
         ch = mask[at]
         if ch in "([":
@@ -130,19 +133,24 @@ def items(mask: str, language: str, start: int = 0, end: int | None = None) -> I
             head, brackets = at + 1, 0
         elif ch == "{":
             close = _closing(mask, at, end)
-            inside = brackets or _in_head(mask[head:at], mask[close + 1 : end] if close < end else "", language)
-            if inside:
+            if brackets or _in_head(mask, head, at, language):
                 at = close
             else:
                 brackets = 0
                 after = min(close + 1, end)
-                if language != "go" and mask[after:end].lstrip(" \t\n").startswith(";"):
-                    after = mask.index(";", after) + 1
+                if language != "go" and (semicolon := _SEMICOLON.match(mask, after, end)):
+                    after = semicolon.end()
                 yield _item(mask, head, at, after, closed=close < end)
                 head, at = after, after - 1
-        elif ch == "\n" and language == "go" and not brackets and _go_line_ends(mask[head:at]):
+        elif (
+            ch == "\n" and language == "go" and not (brackets or last in _GO_GOES_ON or mask.startswith("func", first))
+        ):
             yield _item(mask, head, -1, at + 1)
             head = at + 1
+        if at < head:
+            last = ""
+        elif not ch.isspace():
+            first, last = first if last else at, mask[at : at + 1]
         at += 1
     if mask[head:end].strip():
         yield _item(mask, head, -1, end, closed=False)
@@ -164,19 +172,19 @@ def _closing(mask: str, brace: int, end: int) -> int:
     return end
 
 
-def _in_head(head: str, after: str, language: str) -> bool:
-    """Whether a brace after `head` belongs to a type or a value in front of the body."""
+_SEMICOLON = re.compile(r"[ \t\n]*;")
+_GO_GOES_ON = ("", *",({[+*/|&=.-")
+"""Go's own rule, near enough: a line that ends so does not end its declaration; a complete one does."""
+
+
+def _in_head(mask: str, start: int, brace: int, language: str) -> bool:
+    """Whether the brace belongs to a type or a value in front of the body; the head begins at `start`."""
+    head = mask[start:brace]
     if language == "go":
         return bool(re.search(r"\bfunc\b[^{]*\b(?:interface|struct)\s*$", head))
     if language == "rust":
         return bool(re.search(r"(?:^|[^=!<>])=\s*(?:[\w:]+\s*)?$|\buse\b", head))
     return False
-
-
-def _go_line_ends(head: str) -> bool:
-    """Go's own rule, near enough: a line ends a declaration that is complete."""
-    words = head.strip()
-    return bool(words) and not re.search(r"[,({\[+*/|&=.-]$", words) and not words.startswith("func")
 
 
 def depth(mask: str) -> int:

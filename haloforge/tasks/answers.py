@@ -12,7 +12,10 @@ from typing import Any
 
 from haloforge.errors import BadInput
 from haloforge.records import Prompt
-from haloforge.tasks.prompts import parse_task, rows_of
+from haloforge.tasks.prompts import Misspelt, parse_task, rows_of, short
+
+TASK_KEYS = ("task_id", "prompt_id", "id")
+"""Keys by which a row names its task; the last one may be the answer's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,10 @@ class Answer:
     as_it_stands: bool
     """The row said `code`: nothing is to be extracted or completed. False: `completion`, raw model text."""
     task: Prompt
+    line: int = 0
+    """Of its row; 0: it is of no file."""
+    task_named: str = ""
+    """How the row names a task that may stand elsewhere, in words; "" where it says itself how it is checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ def read_answers(
     answers: dict[str, Answer] = {}
     lines: dict[str, int] = {}
     counts: dict[str, int] = {}
+    misspelt = Misspelt(path)
 
     def bad(line: int, reason: str, id: object = None) -> None:
         if on_bad is None:
@@ -65,7 +73,7 @@ def read_answers(
 
     for number, row in rows_of(path, "input", bad if on_bad else None):
         try:
-            answer = parse_answer(row, tasks)
+            answer = replace(parse_answer(row, tasks), line=number)
             if row.get("id") is None:
                 name = str(row["task_id"]) if row.get("task_id") is not None else f"line {number}"
                 count = counts[name] = counts.get(name, -1) + 1
@@ -75,6 +83,7 @@ def read_answers(
         except BadInput as e:
             bad(number, str(e), row.get("id"))
             continue
+        misspelt.look_at(number, row, row if tasks else answer.task.metadata)
         answers[answer.id] = answer
         lines[answer.id] = number
     return list(answers.values())
@@ -95,19 +104,24 @@ def parse_answer(row: dict[str, Any], tasks: Mapping[str, Prompt] | None = None)
     name = given[-1] if tasks else given[0]
     text = row[name]
     if not isinstance(text, str):
-        raise BadInput(f"{name} is {type(text).__name__}; wanted is a text")
+        raise BadInput(f"{name} is {short(text)}; wanted is a text")
     if tasks:
         task = _named(row, tasks)
     else:
         task = parse_task({k: v for k, v in row.items() if k not in ("code", "completion")})
     said = row["id"] if row.get("id") is not None else row.get("task_id")
-    return Answer(str(said if said is not None else task.id), text, name == "code", task)
+    keys = [] if row.get("tests_kind") is not None else [key for key in TASK_KEYS[:2] if row.get(key) is not None]
+    task_named = f"{keys[0]} {row[keys[0]]!r}" if keys else ""
+    return Answer(str(said if said is not None else task.id), text, name == "code", task, task_named=task_named)
 
 
 def _named(row: dict[str, Any], tasks: Mapping[str, Prompt]) -> Prompt:
-    for key in ("task_id", "prompt_id", "id"):
-        if row.get(key) is not None and str(row[key]) in tasks:
+    given = [key for key in TASK_KEYS if row.get(key) is not None]
+    for key in given:
+        if str(row[key]) in tasks:
             return tasks[str(row[key])]
-    said = next((f"{key} {row[key]!r}" for key in ("task_id", "prompt_id", "id") if row.get(key) is not None), None)
-    known = ", ".join(list(tasks)[:3])
-    raise BadInput(f"{said or 'a row without task_id'} names none of the {len(tasks)} tasks ({known}, …)")
+    first = repr(next(iter(tasks)))
+    has = f"one of the {len(tasks)} tasks there, such as {first}" if len(tasks) > 1 else f"the only task there, {first}"
+    if not given:
+        raise BadInput(f'"task_id" is missing, which says which task of the prompts the answer is to; wanted is {has}')
+    raise BadInput(f"{given[0]} is {row[given[0]]!r}, which is no task of the prompts; wanted is {has}")

@@ -6,18 +6,19 @@ cannot be read is refused: nothing is left unverified in silence. Not here: rows
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import logging
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from haloforge.errors import BadInput
-from haloforge.records import TESTS_KINDS, Case, Checker, Prompt
+from haloforge.records import LEAST_CPU_S, TESTS_KINDS, Case, Checker, Prompt
 from haloforge.source.detect import known_language, language_of_main
 from haloforge.source.lexing import python_tree
 from haloforge.tasks import compare, exercism, shapes
@@ -31,6 +32,10 @@ _OWN_FIELDS = (
     "cflags", "compare", "validator_flags", "entry_point", "files", "code_path", "cmd", "checker", "reference",
     "canonical_solution",
 )  # fmt: skip
+_CASE_FIELDS = (*_INPUT_NAMES, *_OUTPUT_NAMES, "name")
+_ANSWER_FIELDS = ("code", "completion", "prompt_id")
+ALIKE = 0.86
+"""Likeness (difflib's ratio) from which on a key that means nothing was meant as one that does: a letter in six."""
 PROTOCOLS = ("testlib", "kattis", "open-r1")
 _UNREAD_TESTS = re.compile(
     r"(?:\w+_)?tests?(?:_?cases?|_list|_code|_suite)?|asserts?|assertions|inputs?_outputs?|unittests?", re.I
@@ -52,11 +57,13 @@ def read_prompts(path: str | Path) -> list[Prompt]:
     first_lines: dict[str, int] = {}
     content_ids: dict[str, str] = {}
     merged = 0
+    misspelt = Misspelt(path)
     for number, row in _exercises(path) if path.is_dir() else rows_of(path, "prompts"):
         try:
             prompt = parse_prompt(row)
         except BadInput as e:
             raise BadInput(f"{path}, line {number}: {e}") from e
+        misspelt.look_at(number, row, prompt.metadata)
         seen = prompts.get(prompt.id)
         if seen is not None and seen != prompt:
             raise BadInput(
@@ -80,6 +87,28 @@ def read_prompts(path: str | Path) -> list[Prompt]:
 def _exercises(folder: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, exercise in enumerate(exercism.exercise_folders(folder), start=1):
         yield number, exercism.exercise_row(exercise)
+
+
+class Misspelt:
+    """Warns of keys of a file's rows that mean nothing but look like one that does: of each once, with its line."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._said: set[str] = set()
+
+    def look_at(self, number: int, row: Mapping[str, Any], unread: Iterable[str]) -> None:
+        """`unread`: those of the row's keys that nobody read."""
+        tests = row.get("tests") or row.get("test_cases")
+        cases = [case for case in tests if isinstance(case, Mapping)] if isinstance(tests, list) else []
+        self._warn(number, unread, (*_OWN_FIELDS, *_ANSWER_FIELDS))
+        self._warn(number, {key: None for case in cases for key in case}, _CASE_FIELDS)
+
+    def _warn(self, number: int, keys: Iterable[str], known: Sequence[str]) -> None:
+        for key in keys:
+            near = difflib.get_close_matches(key.lower(), known, 1, ALIKE) if key not in known else []
+            if near and key not in self._said:
+                self._said.add(key)
+                _log.warning("%s, line %d: key %r is ignored; did you mean %r?", self._path, number, key, near[0])
 
 
 def rows_of(
@@ -127,14 +156,14 @@ def parse_task(row: dict[str, Any]) -> Prompt:
     row = shapes.canonical(row)
     given = row["id"] if row.get("id") is not None else row.get("task_id")
     if given is not None and (not isinstance(given, str | int) or isinstance(given, bool) or given == ""):
-        raise BadInput(f"id is {_short(given)}; wanted is a text or a whole number")
+        raise BadInput(f"id is {short(given)}; wanted is a text or a whole number")
     cflags = _field(row, ("cflags",), str)
     prompt = Prompt(
         id="" if given is None else str(given),
         text=_field(row, ("prompt", "text"), str) or "",
         language=_field(row, ("language",), str),
         entry_point=_field(row, ("entry_point",), str) or None,
-        time_limit_s=_positive(row, "time_limit_s", float),
+        time_limit_s=_positive(row, "time_limit_s", float, LEAST_CPU_S),
         memory_mb=_positive(row, "memory_mb", int),
         compare=_field(row, ("compare",), str),
         validator_flags=_field(row, ("validator_flags",), str),
@@ -151,7 +180,7 @@ def parse_task(row: dict[str, Any]) -> Prompt:
     try:
         shlex.split(cflags or "")
     except ValueError as e:
-        raise BadInput(f"cflags is {_short(cflags)}: {e}") from e
+        raise BadInput(f"cflags is {short(cflags)}: {e}") from e
     return prompt if prompt.id else replace(prompt, id=content_digest(prompt))
 
 
@@ -198,9 +227,9 @@ def _object(line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except ValueError as e:
-        raise BadInput(f"not JSON ({e}): {_short(line)}") from e
+        raise BadInput(f"not JSON ({e}): {short(line)}") from e
     if not isinstance(row, dict):
-        raise BadInput(f"{_short(row)} is no JSON object")
+        raise BadInput(f"{short(row)} is no JSON object")
     return row
 
 
@@ -210,24 +239,30 @@ def _field(row: dict[str, Any], names: tuple[str, ...], kind: type) -> Any:
         value = row.get(name)
         if value is not None:
             if not isinstance(value, kind):
-                raise BadInput(f"{name} is {_short(value)}; wanted is a {'text' if kind is str else kind.__name__}")
+                raise BadInput(f"{name} is {short(value)}; wanted is a {'text' if kind is str else kind.__name__}")
             return value
     return None
 
 
-def _positive(row: dict[str, Any], name: str, kind: type[int] | type[float]) -> Any:
+def _positive(row: dict[str, Any], name: str, kind: type[int] | type[float], least: float = 0) -> Any:
     value = row.get(name)
     if value is None:
         return None
     fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e9 and kind(value) == value
-    if not fits:
-        raise BadInput(f"{name} is {_short(value)}; wanted is a {'whole ' if kind is int else ''}number above 0")
+    if not fits or value < least:
+        from_ = f"of at least {least}" if least else "above 0"
+        raise BadInput(f"{name} is {short(value)}; wanted is a {'whole ' if kind is int else ''}number {from_}")
     return kind(value)
 
 
 def _checks(row: dict[str, Any]) -> dict[str, Any]:
     """The fields of a Prompt that say how an answer is checked."""
-    tests = next((row[name] for name in ("tests", "test_cases") if row.get(name) not in (None, "", [])), None)
+    named = [name for name in ("tests", "test_cases") if row.get(name) not in (None, "", [])]
+    if len(named) > 1 and row["tests"] != row["test_cases"]:
+        raise BadInput(
+            "the row has tests and test_cases, two names of one thing, and they differ; leave one of them out"
+        )
+    tests = row[named[0]] if named else None
     kind = _kind(row, tests)
     if kind == "compile_only":
         return {"tests_kind": kind}
@@ -235,15 +270,15 @@ def _checks(row: dict[str, Any]) -> dict[str, Any]:
         return {"tests_kind": kind, **_project(row)}
     if kind == "stdio":
         if not isinstance(tests, list):
-            raise BadInput(f"tests is {_short(tests)}; wanted is a list of cases")
+            raise BadInput(f"tests is {short(tests)}; wanted is a list of cases")
         return {"tests_kind": kind, "cases": tuple(parse_case(case, index) for index, case in enumerate(tests, 1))}
     if isinstance(tests, list) and kind == "python" and all(isinstance(line, str) for line in tests):
         tests = "\n".join(tests)
     if not isinstance(tests, str) or not tests.strip():
-        raise BadInput(f"tests is {_short(tests)}; wanted for tests_kind {kind} is a text")
+        raise BadInput(f"tests is {short(tests)}; wanted for tests_kind {kind} is a text")
     tests = tests.replace("\r\n", "\n")
     if not _BRINGS[kind](tests):
-        raise BadInput(f"tests is {_short(tests)}; tests_kind {kind} wants {_WANTED[kind]}")
+        raise BadInput(f"tests is {short(tests)}; tests_kind {kind} wants {_WANTED[kind]}")
     return {"tests_kind": kind, "tests": tests}
 
 
@@ -300,10 +335,10 @@ def _kind(row: dict[str, Any], tests: Any) -> str:
             if _BRINGS[kind](tests):
                 return kind
         raise BadInput(
-            f"tests is a text ({_short(tests)}) of no known kind; wanted is a list of cases, or a tests_kind of "
+            f"tests is a text ({short(tests)}) of no known kind; wanted is a list of cases, or a tests_kind of "
             f"{', '.join(TESTS_KINDS)}"
         )
-    raise BadInput(f"tests is {_short(tests)}; wanted is a list of cases, or a text in the answer's language")
+    raise BadInput(f"tests is {short(tests)}; wanted is a list of cases, or a text in the answer's language")
 
 
 def _project(row: dict[str, Any]) -> dict[str, Any]:
@@ -313,10 +348,10 @@ def _project(row: dict[str, Any]) -> dict[str, Any]:
         raise BadInput(f"{'cmd' if code_path else 'code_path'} is missing; a project has files, code_path and cmd")
     for name, text in [*files.items(), (code_path, "")]:
         if not isinstance(text, str):
-            raise BadInput(f"files: {name} is {_short(text)}; wanted is a text")
+            raise BadInput(f"files: {name} is {short(text)}; wanted is a text")
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
-            raise BadInput(f"files: {_short(name)} leaves the project; wanted is a relative path")
+            raise BadInput(f"files: {short(name)} leaves the project; wanted is a relative path")
     return {"files": {name: text for name, text in files.items()}, "code_path": code_path, "cmd": cmd}
 
 
@@ -324,18 +359,18 @@ def _checker(value: Any) -> Checker | None:
     if value is None:
         return None
     if not isinstance(value, Mapping) or not all(isinstance(value.get(k), str) for k in ("language", "code")):
-        raise BadInput(f"checker is {_short(value)}; wanted is an object with language, code and protocol")
+        raise BadInput(f"checker is {short(value)}; wanted is an object with language, code and protocol")
     if value.get("protocol") not in PROTOCOLS:
-        raise BadInput(f"checker: protocol is {_short(value.get('protocol'))}; known are {', '.join(PROTOCOLS)}")
+        raise BadInput(f"checker: protocol is {short(value.get('protocol'))}; known are {', '.join(PROTOCOLS)}")
     if known_language(value["language"]) is None:
-        raise BadInput(f"checker: language is {_short(value['language'])}, which haloforge does not know")
+        raise BadInput(f"checker: language is {short(value['language'])}, which haloforge does not know")
     return Checker(value["language"], value["code"], value["protocol"], _positive(dict(value), "full_score", float))
 
 
 def parse_case(case: Any, index: int) -> Case:
     """One stdin/stdout check; `index` counts from 1 and is for the message of BadInput."""
     if not isinstance(case, Mapping):
-        raise BadInput(f"test {index} is {_short(case)}; wanted is an object with input and output")
+        raise BadInput(f"test {index} is {short(case)}; wanted is an object with input and output")
     texts = []
     for names in (_INPUT_NAMES, _OUTPUT_NAMES):
         present = [name for name in names if case.get(name) is not None]
@@ -345,12 +380,18 @@ def parse_case(case: Any, index: int) -> Case:
                 continue
             raise BadInput(f"test {index} has no expected output: one of {', '.join(names)} (keys: {', '.join(case)})")
         value = case[present[0]]
+        if other := next((name for name in present if case[name] != value), ""):
+            raise BadInput(
+                f"test {index} has {present[0]} and {other}, two names of one thing, and they differ; leave one out"
+            )
         if not isinstance(value, str):
-            raise BadInput(f"test {index}: {present[0]} is {_short(value)}; wanted is a text")
+            raise BadInput(f"test {index}: {present[0]} is {short(value)}; wanted is a text")
         texts.append(value)
     return Case(*texts)
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value of a row for a message: JSON on one line, a text in quotation marks, cut where it is long."""
     text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return ascii(text if len(text) <= 60 else text[:57] + "...")
+    text = ascii(text if len(text) <= 60 else text[:57] + "...")
+    return text if isinstance(value, str) else text[1:-1]

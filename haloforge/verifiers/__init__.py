@@ -9,15 +9,16 @@ Importing this pulls neither torch, vllm nor ray.
 from __future__ import annotations
 
 import builtins
+import difflib
 import importlib
-import inspect
 import os
 import sys
 from collections.abc import Iterable
 from typing import Any
 
-from haloforge.errors import BadInput
-from haloforge.records import Prompt, VerifyResult
+from haloforge.errors import BadInput, HaloforgeError
+from haloforge.records import Case, Checker, Prompt, VerifyResult
+from haloforge.verifiers.arguments import arguments_of, fitted
 from haloforge.verifiers.base import Verifier, verdict
 from haloforge.verifiers.chained import ChainedVerifier
 from haloforge.verifiers.commands import SubprocessVerifier
@@ -60,31 +61,53 @@ VERIFIERS: dict[str, type[Verifier]] = {
 }
 
 
-OURS = ("max_workers", "cpu_s", "compile_cpu_s", "memory_mb", "mounts", "allow_weak", "slot")
-"""Arguments that every verifier of a run is given; a class of a user's need not take them."""
+OURS = (
+    "max_workers", "cpu_s", "compile_cpu_s", "memory_mb", "mounts", "allow_weak", "slot", "reference_multiple",
+    "reference_floor_s",
+)  # fmt: skip
+"""Arguments that every verifier of a run is given; a class that has no use for one need not take it."""
+_UNSAID = {"run_after_compile": False, "check_only": False, "warnings": "ignore"}
+"""The same, as long as nobody asks for more than this."""
 
 
 def get_verifier(type: str, **args: Any) -> Verifier:
     """The verifier called `type`, or the user's class "package.module:Class", built with `args`.
 
     Raises:
-        BadInput: there is none of that name, or it does not take these arguments.
+        BadInput: there is none of that name, it does not take these arguments, or its constructor fails.
     """
     if type in VERIFIERS:
         kind = VERIFIERS[type]
     elif ":" in type or "." in type:
         kind = _custom(type)
-        taken = inspect.signature(kind.__init__).parameters
-        if not any(p.kind == p.VAR_KEYWORD for p in taken.values()):
-            args = {name: value for name, value in args.items() if name not in OURS or name in taken}
     else:
+        near = difflib.get_close_matches(type, VERIFIERS, 1)
         raise BadInput(
-            f"there is no verifier {type!r}; known are {', '.join(VERIFIERS)}, and classes as package.module:Class"
+            f"there is no verifier {type!r}{f'; did you mean {near[0]!r}?' if near else ''}; known are "
+            f"{', '.join(VERIFIERS)}, and classes as package.module:Class"
         )
+    taken = arguments_of(kind)
+    left_out = {name for name in args if name not in taken and (name in OURS or args[name] == _UNSAID.get(name, ...))}
+    if kind is not ChainedVerifier:  # it hands them on to its stages
+        args = {name: value for name, value in args.items() if name not in left_out}
+    own = kind.__module__.startswith("haloforge.")
+    strange = [name for name in args if name not in taken] if own and kind is not ChainedVerifier else []
+    if strange:
+        near = difflib.get_close_matches(strange[0], taken, 1)
+        raise BadInput(
+            f"verifier {type} does not take {', '.join(map(repr, strange))}"
+            f"{f'; did you mean {near[0]!r}?' if near else ''}; it takes {', '.join(sorted(taken))}"
+        )
+    args = fitted(type, kind, args)
     try:
         return kind(**args)
-    except TypeError as e:
-        raise BadInput(f"verifier {type} does not take {args}: {e}") from e
+    except HaloforgeError:
+        raise
+    except Exception as e:
+        if own:
+            raise
+        what = "does not take these arguments" if isinstance(e, TypeError) else "cannot be made"
+        raise BadInput(f"verifier {type} {what}: {builtins.type(e).__name__}: {e} (arguments: {args})") from e
 
 
 def _custom(path: str) -> builtins.type[Verifier]:
@@ -93,12 +116,13 @@ def _custom(path: str) -> builtins.type[Verifier]:
         sys.path.insert(0, os.getcwd())
     try:
         found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as e:
+    except Exception as e:  # the module's own code runs here
         raise BadInput(
-            f"verifier.class {path!r} cannot be imported: {e}; it must be on PYTHONPATH on every node"
+            f"verifier {path!r} cannot be imported: {type(e).__name__}: {e}; its module must be in the working "
+            "directory or on PYTHONPATH, on every node"
         ) from e
     if not (isinstance(found, builtins.type) and issubclass(found, Verifier)):
-        raise BadInput(f"verifier.class {path!r} is no subclass of haloforge.verifiers.Verifier")
+        raise BadInput(f"verifier {path!r} is no subclass of haloforge.verifiers.Verifier")
     return found
 
 
@@ -118,8 +142,8 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
 
 
 __all__ = [
-    "VERIFIERS", "AssertsVerifier", "ChainedVerifier", "ClangVerifier", "DotNetVerifier", "ExecutionVerifier",
-    "GCCVerifier", "GoVerifier", "HumanEvalVerifier", "MBPPVerifier", "MinGWVerifier", "MultiLanguageVerifier",
-    "PytestVerifier", "RewardLevel", "RustVerifier", "SubprocessVerifier", "UnittestVerifier", "Verifier",
-    "VerifyResult", "check_ready", "get_verifier", "languages_of", "verdict",
+    "VERIFIERS", "AssertsVerifier", "Case", "ChainedVerifier", "Checker", "ClangVerifier", "DotNetVerifier",
+    "ExecutionVerifier", "GCCVerifier", "GoVerifier", "HumanEvalVerifier", "MBPPVerifier", "MinGWVerifier",
+    "MultiLanguageVerifier", "Prompt", "PytestVerifier", "RewardLevel", "RustVerifier", "SubprocessVerifier",
+    "UnittestVerifier", "Verifier", "VerifyResult", "check_ready", "get_verifier", "languages_of", "verdict",
 ]  # fmt: skip

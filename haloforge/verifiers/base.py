@@ -37,8 +37,10 @@ _STATUS_OF_ENDING = {
 }
 _SHOWN = 400
 """Characters of a compiler's or program's words that a verdict keeps."""
-_TEMPORARY = re.compile(r"/tmp/(?:cc\w{6}|\w+-[0-9a-f]{6})\.(?:o|s|res)|/tmp/cc\w{6}\.ltrans\d+\S*")
-"""Names that gcc and clang make up for their temporary files."""
+_TEMPORARY = re.compile(
+    r"(?:/[\w./-]*haloforge-box-\w+)?/tmp/(?:(?:cc\w{6}|\w+-[0-9a-f]{6})\.(?:o|s|res)|cc\w{6}\.ltrans\d+\S*)"
+)
+"""Names that gcc and clang make up for their temporary files, which without namespaces lie in the box's own folder."""
 _OUT_OF_MEMORY = re.compile(
     rb"std::bad_alloc|runtime: (?:out of memory|cannot allocate memory)|System\.OutOfMemoryException"
     rb"|^memory allocation of \d+ bytes failed",
@@ -57,9 +59,9 @@ class Verifier:
         self,
         max_workers: int = 8,
         *,
-        cpu_s: float = 5.0,
-        compile_cpu_s: float = 20.0,
-        memory_mb: int = 512,
+        cpu_s: float = r.CPU_S,
+        compile_cpu_s: float = r.COMPILE_CPU_S,
+        memory_mb: int = r.MEMORY_MB,
         mounts: Sequence[str] = (),
         timeout: float | None = None,
         allow_weak: bool = False,
@@ -82,9 +84,14 @@ class Verifier:
         self.mounts = tuple(mounts)
         self.allow_weak = allow_weak
         self.slot = slot
-        for name, value in (("cpu_s", cpu_s), ("compile_cpu_s", compile_cpu_s), ("memory_mb", memory_mb)):
-            if not isinstance(value, int | float) or not 0 < value < float("inf"):
-                raise BadInput(f"verifier {self.name}: {name} is {value!r}; wanted is a number above 0")
+        least = {"cpu_s": r.LEAST_CPU_S, "compile_cpu_s": r.LEAST_CPU_S, "memory_mb": 1, "max_workers": 1}
+        given = {"cpu_s": cpu_s, "compile_cpu_s": compile_cpu_s, "memory_mb": memory_mb, "max_workers": max_workers}
+        for name, value in given.items():
+            if not isinstance(value, int | float) or not least[name] <= value < 1e9:
+                called = "timeout" if name == "cpu_s" and timeout is not None else name
+                raise BadInput(
+                    f"verifier {self.name}: {called} is {value!r}; wanted is a number from {least[name]} to below 1e9"
+                )
         for path in self.mounts:
             if not os.path.isabs(path):
                 raise BadInput(f"verifier {self.name}: mounts has {path!r}; wanted is an absolute path")
@@ -223,9 +230,11 @@ def verdict(verifier: Verifier, code: str, task: Prompt | None = None, as_it_sta
         result = _asked(verifier, code, task, as_it_stands)
         if not isinstance(result, VerifyResult):
             raise TypeError(f"verify returned {type(result).__name__}; wanted is a VerifyResult")
+        if result.reward is None and result.status not in r.UNDECIDED:
+            raise TypeError(f"verify returned {result.status} with reward None; wanted is a number")
     except HaloforgeError:
         raise
-    except Exception as e:
+    except (Exception, SystemExit) as e:
         result = VerifyResult(
             False, None, f"verifier {type(verifier).__name__} failed", f"{type(e).__name__}: {e}", status=INFRA_ERROR
         )

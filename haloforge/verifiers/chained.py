@@ -48,7 +48,8 @@ class ChainedVerifier(Verifier):
         weights = [1 / len(stages)] * len(stages) if weights is None else list(weights)
         if len(weights) != len(stages):
             raise BadInput(f"chain has {len(stages)} stages and {len(weights)} weights; wanted is one for each")
-        if any(not isinstance(w, int | float) or w < 0 for w in weights) or abs(sum(weights) - 1) > 1e-6:
+        numbers = all(isinstance(w, int | float) and not isinstance(w, bool) and w >= 0 for w in weights)
+        if not numbers or not abs(sum(weights) - 1) <= 1e-6:  # nan is neither more nor less
             raise BadInput(f"chain's weights are {weights}; wanted are numbers ≥ 0 that sum to 1")
         self.weights = weights
         self.stages = [self._stage(stage, number, common) for number, stage in enumerate(stages)]
@@ -61,6 +62,8 @@ class ChainedVerifier(Verifier):
         known = {"type", "class", "args"}
         if not isinstance(stage, Mapping) or not set(stage) <= known or len(set(stage) & {"type", "class"}) != 1:
             raise BadInput(f"stage {number + 1} of the chain is {stage!r}; wanted is {{type: NAME, args: {{…}}}}")
+        if not isinstance(stage.get("args") or {}, Mapping):
+            raise BadInput(f"stage {number + 1} of the chain: args is {stage['args']!r}; wanted is {{NAME: VALUE, …}}")
         slot = common.get("slot", 0) + number * self.max_workers  # stages of different samples run at the same time
         args = {**common, "max_workers": self.max_workers, **(stage.get("args") or {}), "slot": slot}
         return get_verifier(stage.get("type") or stage["class"], **args)

@@ -7,9 +7,10 @@ A checker is the user's code and a sample's output is hostile input to it, so ea
 with the input, the answer, the output and the built checker; the sample's box holds none but the input. The checker
 was built in another box, before any output was there.
 
-A checker that crashes, hangs, says that the judge is at fault, or answers in no way that its protocol knows, says
-nothing of the sample: accepted is None, which becomes `unknown`. Not `infra_error`: it would end the same on another
-worker, and samples that make a checker crash could stop a run.
+A checker that says that the judge is at fault says nothing of the sample: accepted is None, which becomes `unknown`. So
+does one that crashes, hangs, or answers in no way that its protocol knows, unless it works on the expected output: then
+it is this output that it cannot read, and no sample may choose to go unjudged. Not `infra_error`: it would end the same
+on another worker, and samples that make a checker crash could stop a run.
 """
 
 from __future__ import annotations
@@ -18,23 +19,21 @@ import os
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from haloforge import sandbox
-from haloforge.errors import SandboxFault
+from haloforge.errors import MissingTool, SandboxFault
 from haloforge.records import Case, Checker
-from haloforge.sandbox import MIB, Box, Limits, Outcome
+from haloforge.sandbox import MIB, Limits, Outcome
 from haloforge.sandbox.zygotes import interpreter
 from haloforge.source.assemble import SOURCES
 from haloforge.source.detect import known_language
 from haloforge.verifiers.base import ending, printable
+from haloforge.verifiers.broken_toolchain import OpenBox, check_toolchain
 from haloforge.verifiers.languages import Language, Unit
 from haloforge.verifiers.languages.rows import EVERY
 from haloforge.verifiers.toolchain import tool_path
-
-OpenBox = Callable[[Mapping[str, str | bytes], Limits], AbstractContextManager[Box]]
 
 BUILD_LIMITS = Limits(cpu_s=60, wall_s=62, memory_bytes=1536 * MIB, output_bytes=32 * MIB, disk_bytes=128 * MIB)
 CHECK_LIMITS = Limits(cpu_s=20, wall_s=22, memory_bytes=1024 * MIB, output_bytes=MIB, processes=32)
@@ -56,6 +55,8 @@ class Answer:
     score: float | None = None
     """Where it gave points."""
     cpu_s: float = 0.0
+    broke: bool = False
+    """It ended as no working checker does: a crash, a limit, an answer outside of its protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _open_r1(outcome: Outcome, full_score: float | None) -> Answer:
         return _no_answer(outcome)
     score = _number(outcome.stdout.strip())
     if score is None:
-        return Answer(None, f"printed {printable(outcome.stdout, 60)!r}; wanted is a number from 0 to 1")
+        return Answer(None, f"printed {printable(outcome.stdout, 60)!r}; wanted is a number from 0 to 1", broke=True)
     return _scored(score, 1.0, _words(outcome.stderr))
 
 
@@ -122,7 +123,7 @@ def _scored(score: float, full: float, said: str) -> Answer:
 
 
 def _no_answer(outcome: Outcome) -> Answer:
-    return Answer(None, f"ended with exit code {outcome.exit_code}: {_words(outcome.stderr[-MESSAGE:])}")
+    return Answer(None, f"ended with exit code {outcome.exit_code}: {_words(outcome.stderr[-MESSAGE:])}", broke=True)
 
 
 def _words(text: bytes) -> str:
@@ -218,12 +219,19 @@ def _build(checker: Checker, open_box: OpenBox, mounts: tuple[str, ...]) -> _Bui
     allowed = PROTOCOLS[checker.protocol].languages
     if allowed and language not in allowed:
         return f"in {language} of protocol {checker.protocol}; known are {', '.join(allowed)}"
-    if language == "python":
-        return _build_python(checker, open_box)
     row = EVERY.get(language)
-    if row is None or row.run is None:
+    if language != "python" and (row is None or row.run is None):
         return f"in {language}; known are python, {', '.join(name for name, r in EVERY.items() if r.run)}"
-    return _build_by_row(row, checker, open_box, mounts)
+
+    def attempt() -> _Built | str:
+        return _build_by_row(row, checker, open_box, mounts) if row else _build_python(checker, open_box)
+
+    built = attempt()
+    if isinstance(built, str):  # is remembered, so a fault of the toolchain's, lasting or not, must not pass for it
+        if row:
+            check_toolchain(row, open_box, BUILD_LIMITS)
+        built = attempt()
+    return built
 
 
 def _build_by_row(row: Language, checker: Checker, open_box: OpenBox, mounts: tuple[str, ...]) -> _Built | str:
@@ -232,7 +240,7 @@ def _build_by_row(row: Language, checker: Checker, open_box: OpenBox, mounts: tu
     headers = tuple(f"-I{folder}" for folder in mounts if os.path.isdir(folder)) if row.name in ("c", "cpp") else ()
     build = row.build(Unit(source, {source: checker.code}, cflags=headers))
     name = row.run[-1].removeprefix("./")
-    with open_box({source: checker.code, **build.files}, BUILD_LIMITS) as box:
+    with open_box({source: checker.code, **build.files}, BUILD_LIMITS, build.mounts) as box:
         for tool, *arguments in build.commands:
             done = box.run([tool_path(tool), *arguments])
             if not done.ok:
@@ -266,7 +274,10 @@ def _build_python(checker: Checker, open_box: OpenBox) -> _Built | str:
     with open_box({name: code}, BUILD_LIMITS) as box:
         python = next((p for p in _pythons() if box.run([p, "-I", "-S", "-c", ""]).ok), None)
         if python is None:
-            return f"in python, of which boxes here see none: tried are {', '.join(_pythons())}"
+            raise MissingTool(
+                f"a checker in python needs one that boxes can start; tried are {', '.join(_pythons())}; install "
+                "python3 on that node"
+            )
         done = box.run([python, "-I", "-B", "-c", _COMPILE_PYTHON, name])
         if not done.ok:
             return f"that does not compile: {_why_not(done, BUILD_LIMITS)}"
@@ -320,6 +331,9 @@ def check(
 ) -> Answer:
     """What `checker`, which `refusal` has found ready, says of `output`.
 
+    Where it breaks, it is asked of the expected output, or a pattern of an empty one: where it takes that, the output
+    is what it cannot read, and is refused.
+
     Args:
         output: the whole stdout of a program that ended well; the checker gets every byte of it.
         flags: the task's validator_flags, for protocols that take them.
@@ -331,6 +345,20 @@ def check(
     built = _ready(checker, open_box, tuple(mounts))
     if isinstance(built, str):
         return Answer(None, built)
+    answer = _asked(built, checker, case, output, flags, open_box)
+    if not answer.broke:
+        return answer
+    pattern = checker is REGEX
+    control = b"" if pattern else case.expected_stdout.encode("utf-8", "surrogateescape")
+    known = _asked(built, checker, case, control, flags, open_box)
+    answer = replace(answer, cpu_s=answer.cpu_s + known.cpu_s)
+    if known.accepted or (pattern and known.accepted is not None):
+        return replace(answer, accepted=False, message=f"cannot read this output: {answer.message}"[:MESSAGE])
+    return answer
+
+
+def _asked(built: _Built, checker: Checker, case: Case, output: bytes, flags: str | None, open_box: OpenBox) -> Answer:
+    """What the checker says, in a box of its own."""
     protocol = PROTOCOLS[checker.protocol]
     files = {
         built.name: built.content,
@@ -356,8 +384,9 @@ def check(
         outcome = box.run(argv, stdin)
         if outcome.ended_by == sandbox.WALL_LIMIT:  # an idle program, or a busy machine: a second look
             outcome = box.run(argv, stdin)
-        if outcome.ended_by or outcome.signal:
-            return Answer(None, ending(outcome, limits)[1], cpu_s=outcome.cpu_s)
+        if outcome.ended_by or outcome.signal:  # by the clock: also what a busy machine does
+            broke = outcome.ended_by != sandbox.WALL_LIMIT
+            return Answer(None, ending(outcome, limits)[1], cpu_s=outcome.cpu_s, broke=broke)
         answer = protocol.read(outcome, checker.full_score)
         if protocol.feedback and answer.accepted is False:
             told = box.run([tool_path("cat"), protocol.feedback])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from haloforge import records as r
-from haloforge.errors import BadInput
+from haloforge.errors import BadInput, MissingTool, SandboxFault
 from haloforge.records import Prompt, VerifyResult
 from haloforge.sandbox import Limits
 from haloforge.source.assemble import SOURCES, assemble
@@ -36,18 +38,38 @@ class SubprocessVerifier(Verifier):
         Args:
             command: for `sh -c` in the box's folder; {file} is the answer's file.
             file_name: what that file is called; default: by language (main.cpp, main.py, …).
-            timeout: CPU seconds.
+            timeout: CPU seconds; `cpu_s` has no effect.
             common: see Verifier.
 
         Raises:
             BadInput: no command, or one without {file}.
         """
-        super().__init__(max_workers, **{"cpu_s": timeout, **common})
+        super().__init__(max_workers, **{**common, "timeout": timeout})
         if FILE not in command:
             raise BadInput(
                 f"subprocess: command is {command!r}; wanted is one with {FILE}, for example 'cppcheck {FILE}'"
             )
-        self.command, self.file_name, self.cpu_s = command, file_name, timeout
+        self.command, self.file_name = command, file_name
+
+    def prepare(self, languages: Sequence[str] = ()) -> str:
+        """Also raises MissingTool where boxes do not see the program that the command begins with."""
+        level = super().prepare(languages)
+        if absent := self._absent():
+            raise MissingTool(absent)
+        return level
+
+    def _absent(self) -> str:
+        """What to say where the command's first word is nothing that a box's shell could run; "" where it is."""
+        word = self.command.split()[0]
+        if not re.fullmatch(r"[\w./+][\w./+-]*", word):
+            return ""  # nothing that can be looked up: an assignment, a parenthesis
+        limits = Limits(cpu_s=self.cpu_s, wall_s=wall_limit_s(self.cpu_s))
+        if self.run(["/bin/sh", "-c", f"command -v {word}"], limits=limits).exit_code in (0, None):
+            return ""
+        return (
+            f"verifier subprocess: boxes have no {word}, with which its command begins; they see /usr, and what "
+            "verifier.mounts names: install it there, or name its folder and call it by its path"
+        )
 
     def judge(self, code: str, task: Prompt | None, as_it_stands: bool) -> VerifyResult:
         program = assemble(code, task or Prompt(id="", text=""), as_it_stands=as_it_stands)
@@ -57,6 +79,10 @@ class SubprocessVerifier(Verifier):
         limits = Limits(cpu_s=self.cpu_s, wall_s=wall_limit_s(self.cpu_s), memory_bytes=self.memory_mb << 20)
         with self.box({name: program.code}, limits) as box:
             outcome = box.run(["/bin/sh", "-c", self.command.replace(FILE, shlex.quote(name))])
+        if outcome.exit_code in (126, 127) and (
+            absent := self._absent()
+        ):  # as a shell says it; a sample may say it too
+            raise SandboxFault(absent)
         status, details = ending(outcome, limits)
         if not status:
             status, details = r.PASSED, "the command ended with exit code 0"

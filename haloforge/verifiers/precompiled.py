@@ -27,6 +27,7 @@ from pathlib import Path
 from haloforge import paths
 from haloforge.errors import SandboxFault
 from haloforge.sandbox import MIB, Box, Limits, Outcome
+from haloforge.verifiers.base import printable
 from haloforge.verifiers.languages import Preamble
 from haloforge.verifiers.toolchain import tool_path, version
 
@@ -138,7 +139,7 @@ class PrecompiledHeaders:
             known.refused = True
             log.warning(
                 "%s does not take the precompiled header %s; it is not used any more: %s",
-                argv[0], known.folder, built.stderr[:300].decode(errors="replace"),
+                argv[0], known.folder, printable(built.stderr, 300),
             )  # fmt: skip
         return replace(plain, cpu_s=plain.cpu_s + built.cpu_s)
 

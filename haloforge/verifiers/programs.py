@@ -15,28 +15,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from haloforge import records as r
 from haloforge import sandbox
-from haloforge.errors import BadInput, SandboxFault
+from haloforge.errors import BadInput, MissingTool
 from haloforge.records import Case, Checker, Prompt, VerifyResult
 from haloforge.sandbox import MIB, Box, Limits, Outcome
 from haloforge.source import extract
-from haloforge.source.assemble import SOURCES, Program, assemble
+from haloforge.source.assemble import Program, assemble
 from haloforge.source.detect import known_language, language_of_tests
 from haloforge.tasks import compare
 from haloforge.tasks.prompts import parse_case
 from haloforge.verifiers import checkers, rewards
 from haloforge.verifiers.base import Verifier, ending, printable, wall_limit_s
+from haloforge.verifiers.broken_toolchain import check_toolchain, smallest_fails
 from haloforge.verifiers.drivers import Driven, NotDriven, Secret
-from haloforge.verifiers.languages import Language, Unit
+from haloforge.verifiers.languages import Language, Preamble, Unit
 from haloforge.verifiers.languages.rows import EVERY, ROWS
 from haloforge.verifiers.precompiled import PrecompiledHeaders
 from haloforge.verifiers.python_tests import PythonTests, has_python_tests
 from haloforge.verifiers.resident import Compiled, ResidentCompilers
 from haloforge.verifiers.rewards import RewardLevel
-from haloforge.verifiers.toolchain import tool_path, versions
+from haloforge.verifiers.toolchain import has_tool, tool_path, versions
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +52,8 @@ _BLAMES_THE_TOOLCHAIN = re.compile(
     r"|No such file or directory|could not be found",
     re.I,
 )
+_AKIN = {"c", "cpp", "cpp-windows"}
+"""An answer that is fenced as one of these may be meant as any of them."""
 REFERENCE_CPU_S = 60.0
 """CPU seconds of a reference solution's run, whose time is not known yet."""
 _NO_TASK = Prompt(id="", text="")
@@ -77,7 +80,7 @@ class _Trial:
     """Of each run."""
     longest_s: float = 0.0
     """CPU seconds of the longest run."""
-    trust: str = "build"
+    trust: str = ""
     level: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
 
@@ -95,11 +98,11 @@ class ProgramVerifier(Verifier):
         self,
         max_workers: int = 8,
         *,
-        warnings: str = "ignore",
+        warnings: Literal["ignore", "penalise"] = "ignore",
         run_after_compile: bool = False,
         check_only: bool = False,
-        reference_multiple: float = 10.0,
-        reference_floor_s: float = 1.0,
+        reference_multiple: float = r.REFERENCE_MULTIPLE,
+        reference_floor_s: float = r.REFERENCE_FLOOR_S,
         **common: Any,
     ) -> None:
         """
@@ -129,6 +132,8 @@ class ProgramVerifier(Verifier):
         self.reference_multiple, self.reference_floor_s = reference_multiple, reference_floor_s
         self._lock = threading.RLock()
         self._residents: ResidentCompilers | None = None
+        self._flags: dict[tuple[str, str], str] = {}
+        """(language, cflags) → what is wrong with them."""
         self._longest: dict[tuple[str, str], float | None] = {}
         """(task, reference solution) → CPU seconds of its longest run; None where it does not pass."""
 
@@ -136,16 +141,18 @@ class ProgramVerifier(Verifier):
         return self._result(self._tried(code, task or _NO_TASK, as_it_stands))
 
     def _tried(self, code: str, task: Prompt, as_it_stands: bool) -> _Trial:
+        task, foreign = self._in_the_tests_language(code, task, as_it_stands)
         program = assemble(code, task, as_it_stands=as_it_stands)
         language = self._language(program.language, task, code)
         if language and language.name != program.language:
             program = assemble(code, replace(task, language=language.name), as_it_stands=as_it_stands)
         cases = self.cases(task)
         trial = _Trial(task, program, cases or (), total=len(cases or ()) or len(program.checks))
-        trial.trust = "output" if cases else "build"
         trial.metadata["language"] = program.language
         if not program.code.strip():
             trial.end(r.NO_CODE, "the answer has no code")
+        elif foreign:
+            trial.end(r.NO_CODE, f"the answer has code in {foreign} only; wanted is {program.language}")
         elif language is None:
             trial.end(
                 r.UNKNOWN, f"verifier {self.name} cannot judge {program.language}; it knows {', '.join(self.rows)}"
@@ -154,6 +161,8 @@ class ProgramVerifier(Verifier):
             trial.end(r.UNKNOWN, "no test cases: nothing to execute the program against")
         elif reason := self.refusal(task, language):
             trial.end(r.UNKNOWN, f"verifier {self.name} has no way to run {reason}")
+        elif reason := self._strange_flags(task, language):
+            trial.end(r.UNKNOWN, f"the row has {reason}")
         else:
             self._set_limit(trial)
             try:
@@ -162,11 +171,28 @@ class ProgramVerifier(Verifier):
                 trial.end(r.UNKNOWN, str(e))
         return trial
 
+    def _in_the_tests_language(self, answer: str, task: Prompt, as_it_stands: bool) -> tuple[Prompt, str]:
+        """The task with the language that its tests are in, where it names none; and the languages of all fences of
+        the answer where none is the task's: no answer chooses by its fence that it cannot be judged.
+
+        Between C and C++, which mains of tests don't tell apart, the fence decides.
+        """
+        named = (task.language or "any").lower() != "any"
+        wanted = extract.known_language(task.language) if named else language_of_tests(task)
+        if wanted not in self.rows:
+            return task, ""
+        blocks = () if as_it_stands else extract.fenced_blocks(extract.without_thoughts(answer))
+        tags = {block.language for block in blocks if block.code and block.language is not None}
+        if not named:
+            task = replace(task, language="c" if wanted == "cpp" and tags & _AKIN == {"c"} else wanted)
+        other = all(tag and tag != wanted and not {tag, wanted} <= _AKIN for tag in tags)
+        return task, ", ".join(sorted(filter(None, tags))) if other else ""
+
     def _set_limit(self, trial: _Trial) -> None:
         """CPU seconds per run: the task's, else by its reference solution, else the default."""
         task = trial.task
         trial.cpu_limit_s = task.time_limit_s or self.cpu_s
-        if task.time_limit_s or not task.reference or not task.has_checks or self.check_only:
+        if task.time_limit_s or not task.reference or not task.has_checks:
             return
         key = (task.id, task.reference)
         with self._lock:  # measured once, whoever comes first
@@ -196,11 +222,18 @@ class ProgramVerifier(Verifier):
         with ThreadPoolExecutor(self.max_workers) as pool:  # `refusal` then finds them built
             list(pool.map(lambda checker: checkers.refusal(checker, self.box, self.mounts), found))
         for prompt in prompts:
-            for language in languages_of([prompt]):
+            languages = languages_of([prompt])
+            strange = [self._strange_flags(prompt, self.rows[name]) for name in languages if name in self.rows]
+            if strange and all(strange):  # where nothing names the language, one that takes them is enough
+                raise BadInput(f"prompt {prompt.id!r} has {strange[-1]}")
+            for language in languages:
                 row = self.rows.get(language)
                 reason = self.refusal(prompt, row) if row else ""
-                if row and not reason and prompt.has_checks and row.here().run is None:
-                    reason = f"{prompt.tests_kind} tests in {language}: this machine only builds such programs"
+                if row and not reason and (prompt.has_checks or self.cases(prompt)) and row.here().run is None:
+                    lacks = f", because {row.run[0]} is absent" if row.run else ""
+                    reason = f"{prompt.tests_kind} tests in {language}: this machine only builds such programs{lacks}"
+                if row and not reason and prompt.tests_kind == "files":
+                    reason = _not_driven(prompt, row)
                 if reason:
                     raise BadInput(f"verifier {self.name} cannot judge prompt {prompt.id!r}, which has {reason}")
             if self.cases(prompt) is None:
@@ -224,6 +257,8 @@ class ProgramVerifier(Verifier):
         if task.tests_kind not in ("stdio", "compile_only", *language.kinds):
             return f"tests_kind {task.tests_kind} in {language.name}"
         cases = self.cases(task) or ()
+        if self.check_only and (task.has_checks or cases):
+            return "tests, of which check_only runs none: leave it out, or give the row no tests"
         if task.checker and not cases:
             return "a checker, but no stdin/stdout cases that it could check"
         if not task.checker:
@@ -234,6 +269,19 @@ class ProgramVerifier(Verifier):
         checker = self.checker(task)
         reason = checkers.refusal(checker, self.box, self.mounts) if checker else ""
         return f"a checker {reason}" if reason else ""
+
+    def _strange_flags(self, task: Prompt, language: Language) -> str:
+        """Why the row's own flags cannot be used, as `refusal` says it: found out on the smallest program."""
+        if not task.cflags or not language.smallest or not all(map(has_tool, language.tools)):
+            return ""
+        key = (language.name, task.cflags)
+        if key not in self._flags:
+            flags = tuple(shlex.split(task.cflags))
+            said = smallest_fails(language, self.box, self._compile_limits, flags)
+            if said:
+                check_toolchain(language, self.box, self._compile_limits)  # which may be at fault instead
+            self._flags[key] = f"cflags {task.cflags!r}, with which nothing compiles: {said}" if said else ""
+        return self._flags[key]
 
     def rule(self, task: Prompt) -> compare.Rule:
         """How outputs are compared where no checker decides."""
@@ -278,7 +326,7 @@ class ProgramVerifier(Verifier):
 
     def _build_and_run(self, language: Language, trial: _Trial, again: bool = False) -> None:
         program, task = trial.program, trial.task
-        driven = None
+        driven, trial.trust = None, "build"
         if program.tests_kind in language.kinds and language.drive and language.run:
             driven = trial.driven = language.drive(program, trial.secret)
             trial.total, trial.trust = driven.total, "in_process"
@@ -308,8 +356,7 @@ class ProgramVerifier(Verifier):
             trial.metadata["compiler"] = language.tools[0]
             warned = b""
             for number, argv in enumerate(commands):
-                built = self.headers.run(box, [tool_path(argv[0]), *argv[1:]], None if number else preamble)
-                trial.cpu_s += built.cpu_s
+                built = self._compile(box, [tool_path(argv[0]), *argv[1:]], None if number else preamble, trial)
                 if not built.ok:
                     self._not_built(built, trial)
                     break
@@ -319,9 +366,18 @@ class ProgramVerifier(Verifier):
             else:
                 self._after_build(box, language, warned, trial)
         if trial.status == r.COMPILE_ERROR and _BLAMES_THE_TOOLCHAIN.search(trial.error or "") and not again:
-            self._check_toolchain(language)
+            check_toolchain(language, self.box, self._compile_limits)
             trial.end("", "")  # it works, so a fault that has passed gets a second look
             self._build_and_run(language, trial, again=True)
+
+    def _compile(self, box: Box, argv: list[str], preamble: Preamble | None, trial: _Trial) -> Outcome:
+        """One command of a build; one that idled past its time may have met a busy machine, and gets a second look."""
+        built = self.headers.run(box, argv, preamble)
+        trial.cpu_s += built.cpu_s
+        if built.ended_by == sandbox.WALL_LIMIT:
+            built = self.headers.run(box, argv, preamble)
+            trial.cpu_s += built.cpu_s
+        return built
 
     @property
     def _compile_limits(self) -> Limits:
@@ -350,25 +406,13 @@ class ProgramVerifier(Verifier):
             if self.run_after_compile and trial.linked and language.run:
                 self._run_once(box, language, trial)
         elif language.run is None:
-            trial.end(r.COMPILED, "built; its checks were not run: this machine cannot run such programs")
+            trial.end(r.UNKNOWN, "built, but its tests were not run: this machine cannot run such programs")
         elif trial.driven:
             self._run_driven(box, language, trial.driven, trial)
         elif not trial.linked:
             trial.end(r.RUNTIME_ERROR, "the code has no main, so no case could be run")
         else:
             self._run_cases(box, language, trial)
-
-    def _check_toolchain(self, language: Language) -> None:
-        """Raises SandboxFault where it does not even build the smallest program. A sample's error may say anything."""
-        if not language.smallest:
-            return
-        name = SOURCES[language.name]
-        build = language.build(Unit(name, {name: language.smallest}))
-        with self.box({name: language.smallest, **build.files}, self._compile_limits, build.mounts) as box:
-            for argv in build.commands:
-                built = box.run([tool_path(argv[0]), *argv[1:]])
-                if not built.ok:
-                    raise SandboxFault(f"{argv[0]} is broken on this node: {printable(built.stderr)}")
 
     def _not_built(self, built: Outcome, trial: _Trial) -> None:
         if built.ended_by == sandbox.VIOLATION:
@@ -405,7 +449,7 @@ class ProgramVerifier(Verifier):
             trial.end(r.TESTS_FAILED, details or "the program ended before its tests did")
 
     def _run_cases(self, box: Box, language: Language, trial: _Trial) -> None:
-        count = len(trial.cases)
+        count, trial.trust = len(trial.cases), "output"
         for number, case in enumerate(trial.cases, start=1):
             stdin = case.stdin.encode("utf-8", "surrogateescape")
             status, details, stdout = self._run(box, language, stdin, trial)
@@ -413,7 +457,7 @@ class ProgramVerifier(Verifier):
                 status, details = self._compared(box, case, stdout, trial)
             if not status:
                 trial.passed += 1
-            elif not trial.status or status == r.UNKNOWN:  # then how many passed cannot be told either
+            elif not trial.status:
                 trial.end(status, f"case {number} of {count}: {details}")
             if status in _LAST:
                 break
@@ -438,10 +482,13 @@ class ProgramVerifier(Verifier):
             return "", ""
         if said:
             return r.WRONG_ANSWER, f"the checker says: {said}"
-        return (
-            r.WRONG_ANSWER,
-            f"printed {printable(stdout, 60)!r}, expected {printable(case.expected_stdout, 60)!r}",
-        )
+        printed, wanted = printable(stdout, 60), printable(case.expected_stdout, 60)
+        if task.checker:
+            return (
+                r.WRONG_ANSWER,
+                f"the checker refuses it without a word: printed {printed!r}, its answer is {wanted!r}",
+            )
+        return r.WRONG_ANSWER, f"printed {printed!r}, expected {wanted!r}"
 
     def _run(self, box: Box, language: Language, stdin: bytes, trial: _Trial) -> tuple[str, str, bytes]:
         """One run of the program: its failing status ("" where it ended well), what to say of it, its stdout."""
@@ -631,6 +678,21 @@ class ExecutionVerifier(ProgramVerifier):
 
     def reward(self, status: str, passed: int, total: int) -> float | None:
         return rewards.execution(status, passed, total)
+
+
+def _not_driven(task: Prompt, language: Language) -> str:
+    """Why a project cannot be judged, whatever the answer is; "" where it can."""
+    path = task.code_path or ""
+    files = {**task.files, path: ""}
+    program = Program(language.name, task.tests_kind, "", "", files, "", (), cmd=task.cmd or "", code_path=path)
+    try:
+        if language.drive:
+            language.drive(program, Secret())
+    except NotDriven as e:
+        return f"a project that is not judged here: {e}"
+    except MissingTool:  # which is told where tools are looked for
+        pass
+    return ""
 
 
 def languages_of(prompts: Iterable[Prompt]) -> list[str]:

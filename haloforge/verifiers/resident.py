@@ -1,8 +1,9 @@
 """mcs, kept running: mono takes three times as long to start it and to translate its code as it takes to compile.
 
-It stands in a box of its own, without network, and sees sources only: neither inputs nor expected outputs, and it never
-runs what it compiled. Only a program that it compiled counts: else the caller compiles the usual way, so what one
-sample does to it is no other sample's `compile_error`.
+It stands in a box of its own, without network, and sees what is compiled: a sample, its tests and our driver, whose
+names and key are new for each build. It sees neither inputs nor expected outputs, and never runs what it compiled. Only
+a program that it compiled counts: else the caller compiles the usual way, so what one sample does to it is no other
+sample's `compile_error`.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def title(stage: Mapping[str, Any]) -> str:
 def counts(stage: Mapping[str, Any]) -> str:
     """How far a stage is, of a `Stage.record()`: what a narrow line can do without comes last."""
     of = "" if stage["total"] is None else f"/{stage['total']}"
-    samples = stage["unit"] == "samples"
+    samples = stage["unit"] in ("samples", "answers")
     parts = []
     if stage["total"] is not None or stage["done"]:
         parts.append(f"{'verified' if samples else stage['unit'].removesuffix('s')} {stage['done']}{of}")
@@ -136,7 +136,8 @@ class LogLines(Progress):
     def begin(self, stage: Stage) -> None:
         self._stage, self._said = stage, self._clock()
         record = stage.record()
-        some = f": {stage.total} {stage.unit}" if stage.total is not None else ""
+        unit = stage.unit.removesuffix("s") if stage.total == 1 else stage.unit
+        some = f": {stage.total} {unit}" if stage.total is not None else ""
         log.log(self._level, "%s%s", title(record), some + (f", {stage.cached} already there" if stage.cached else ""))
 
     def tick(self) -> None:
@@ -202,7 +203,7 @@ def seen_by_a_person(quiet: bool) -> list[Progress]:
     from rich.console import Console
 
     console = Console(stderr=True)
-    if quiet:
+    if quiet or sys.stderr is None:
         return [LogLines(logging.DEBUG)]
     if sys.stderr.isatty() and not console.is_dumb_terminal:
         return [LiveLine(console), LogLines(logging.DEBUG)]
@@ -228,6 +229,7 @@ async def ticking(progress: Progress) -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
+        await asyncio.wait([task])
 
 
 @contextmanager
@@ -246,8 +248,10 @@ def told(progress: Progress) -> Iterator[Progress]:
 @contextmanager
 def log_file(file: Path) -> Iterator[None]:
     """Append everything that is logged, DEBUG included, and what ended the block, to a file."""
+    from haloforge.terminal import Plain
+
     handler = logging.FileHandler(file, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(Plain("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     try:
         yield

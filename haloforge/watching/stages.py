@@ -16,7 +16,7 @@ from typing import Any
 
 @dataclass
 class Stage:
-    """Something that goes on for a while. `done` of `total` counts verified samples, or optimizer steps."""
+    """Something that goes on for a while. `done` of `total` counts verified samples or answers, or optimizer steps."""
 
     name: str
     cycle: int | None = None

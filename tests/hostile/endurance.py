@@ -18,9 +18,10 @@ from haloforge.verifiers import GCCVerifier
 from tests.hostile import attacks
 
 QUICK = (
-    "daemon.c", "every_descriptor.c", "foreign_call.c", "forge_stdout.c", "incbin_secret.c", "kernel_files.c",
-    "kill_everything.c", "leave_data.c", "namespaces.c", "raise_limits.c", "starve_parent.c", "symlink.c",
-    "trace_parent.c",
+    "builds/assembler_include_secret.c", "builds/include_environment.c", "builds/line_of_a_secret.c",
+    "builds/pragmas.c", "builds/self_include.c", "daemon.c", "every_descriptor.c", "foreign_call.c", "forge_stdout.c",
+    "incbin_secret.c", "kernel_files.c", "kill_everything.c", "leave_data.c", "namespaces.c", "privileges.c",
+    "raise_limits.c", "starve_parent.c", "symlink.c", "trace_parent.c",
 )  # fmt: skip
 WARM = 200
 """Runs before the first look: caches and pools are full then."""
@@ -48,7 +49,7 @@ def held() -> dict[str, int]:
 
 def main(runs: int) -> int:
     verifier = GCCVerifier(max_workers=1, cpu_s=0.5, memory_mb=256)
-    sources = [(name, (attacks.FOLDER / name).read_text()) for name in QUICK]
+    sources = [(name, attacks.source(name)) for name in QUICK]
     statuses: Counter[str] = Counter()
     start = time.monotonic()
     first: dict[str, int] = {}
@@ -60,7 +61,7 @@ def main(runs: int) -> int:
         if i == runs:
             break
         name, source = sources[i % len(sources)]
-        case = Case("", attacks.ANSWERS.get(name, [""])[0])
+        case = Case("", attacks.ANSWERS.get(name, ["blind" if name.startswith(attacks.BUILDS) else ""])[0])
         statuses[verifier.verify(source, Prompt(name, name, "c", (case,))).status] += 1
     left = attacks.survivors()
     grew = {key: (first[key], now[key]) for key in now if now[key] > first[key] + (SPARE_KB if "KB" in key else 0)}

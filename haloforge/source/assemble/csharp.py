@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from haloforge.source.assemble.parts import Parts, Task, without
-from haloforge.source.lexing import Item, depth, function_name, scope_name
+from haloforge.source.lexing import DEEPEST, Item, depth, function_name, scope_name
 
 _USING = re.compile(r"^(?:global\s+)?using\s+(?!var\b)[\w.=\s<>,:]+;$")
 _SYSTEM = re.compile(r"^using\s+(?:static\s+)?System\b[\w.]*\s*;$")
@@ -55,7 +55,7 @@ def _classes(code: str, task: Task) -> list[tuple[Item, list[Item]]]:
 
     def walk(start: int, end: int, around: list[Item]) -> None:
         for item, (kind, _) in _scopes(mask, task, start, end):
-            if kind == "namespace":
+            if kind == "namespace" and len(around) < DEEPEST:
                 walk(item.brace + 1, item.end - item.closed, [*around, item])
             elif kind in _CLASSES:
                 found.append((item, around))
@@ -68,12 +68,12 @@ def _spans_of_main(code: str, task: Task) -> list[tuple[int, int]]:
     mask = task.mask(code)
     spans: list[tuple[int, int]] = []
 
-    def walk(start: int, end: int) -> None:
+    def walk(start: int, end: int, inside: int = 0) -> None:
         for item in task.items(mask, start, end):
             if function_name(item, "csharp") == "Main" and re.search(r"\bstatic\b", item.head):
                 spans.append((item.start, item.end))
-            elif scope_name(item) and item.brace >= 0:
-                walk(item.brace + 1, item.end - item.closed)
+            elif scope_name(item) and item.brace >= 0 and inside < DEEPEST:
+                walk(item.brace + 1, item.end - item.closed, inside + 1)
 
     walk(0, len(mask))
     return spans
@@ -118,13 +118,13 @@ def _usings(code: str, task: Task) -> tuple[list[str], str]:
     mask = task.mask(code)
     found: list[Item] = []
 
-    def walk(start: int, end: int) -> None:
+    def walk(start: int, end: int, inside: int = 0) -> None:
         for item in task.items(mask, start, end):
             scope = scope_name(item)
             if item.brace < 0 and _USING.match(item.head):
                 found.append(item)
-            elif scope and scope[0] == "namespace":
-                walk(item.brace + 1, item.end - item.closed)
+            elif scope and scope[0] == "namespace" and inside < DEEPEST:
+                walk(item.brace + 1, item.end - item.closed, inside + 1)
 
     walk(0, len(mask))
     lines = [re.sub(r"\s+", " ", code[item.start : item.end]).strip() for item in found]

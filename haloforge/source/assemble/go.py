@@ -72,7 +72,7 @@ def parts(raw: str, code: str, task: Task) -> Parts:
 
 
 def _package(code: str, task: Task) -> str:
-    found = re.search(r"^\s*package\s+(\w+)", task.mask(code), re.M)
+    found = re.search(r"^[ \t]*package\s+(\w+)", task.mask(code), re.M)
     return found[1] if found else ""
 
 

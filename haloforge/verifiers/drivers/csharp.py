@@ -17,6 +17,7 @@ MAIN = re.compile(r"\bstatic\b[^;{}()=]{0,200}?\b(Main)\s*\(")
 _ASSERT = re.compile(
     r"(?<![\w.])(?:(?:global\s*::\s*)?System\s*\.\s*Diagnostics\s*\.\s*)?(?:Debug|Trace)\s*\.\s*Assert\b"
 )
+_EXIT = re.compile(r"(?<![\w.])(?:(?:global\s*::\s*)?System\s*\.\s*)?Environment\s*\.\s*Exit\s*\(")
 _TYPES = {
     **{rf"{name}\s*\.": name for name in ("Array", "Convert", "Enumerable", "Environment", "Math", "String", "Tuple")},
     r"new\s+Exception\s*\(": "Exception",
@@ -47,9 +48,11 @@ def drive(program: Program, secret: Secret) -> Driven:
     start, end = mains[0].span(1)
     tests = tests[:start] + secret.name + tests[end:]
     mask = mask[:start] + secret.name + mask[end:]
-    spots = [(found.start(), found.end()) for found in _ASSERT.finditer(mask)]
-    for at, to in reversed(spots):
-        tests = f"{tests[:at]}global::{secret.name}.Assert{tests[to:]}"
+    spots = [(*found.span(), "Assert") for found in _ASSERT.finditer(mask)]
+    # With a number that an answer which finds the method by reflection does not have.
+    spots += [(*found.span(), f"Exit({secret.lesser}UL, ") for found in _EXIT.finditer(mask)]
+    for at, to, ours in sorted(spots, reverse=True):
+        tests = f"{tests[:at]}global::{secret.name}.{ours}{tests[to:]}"
     # Tests may begin with the end of the answer's last method.
     inside = re.match(r"\s*\}", mask) if depth(mask) < -1 else None
     head = inside.end() if inside else 0
@@ -57,7 +60,7 @@ def drive(program: Program, secret: Secret) -> Driven:
     whole = program.code.rstrip("\n") + "\n" + tests[:head] + "\n" + member + "\n" + tests[head:]
     ours = f"{secret.name}.cs"
     text = _DRIVER
-    for word, value in (("NAME", secret.name), ("BYTES", NONCE_BYTES), ("KEY", secret.key)):
+    for word, value in (("NAME", secret.name), ("BYTES", NONCE_BYTES), ("GIVEN", secret.lesser), ("KEY", secret.key)):
         text = text.replace(word, str(value))
     return Driven({program.main: whole, ours: text}, ours, 1, hidden=(program.main, ours))
 
@@ -94,10 +97,31 @@ _DRIVER = """static class NAME
         return false;
     }
 
+    static ulong x;
+
+    internal static void Exit(ulong given, int code)
+    {
+        if (code == 0 && given == GIVENUL) Answer(KEYUL);
+        for (;;) global::System.Environment.Exit(code);
+    }
+
+    static void Answer(ulong key)
+    {
+        x = (x ^ key) + 0x9E3779B97F4A7C15UL;
+        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9UL;
+        x = (x ^ (x >> 27)) * 0x94D049BB133111EBUL;
+        x ^= x >> 31;
+        var line = new byte[BYTES + 2];
+        line[0] = line[BYTES + 1] = (byte)'\\n';
+        for (int i = 0; i < BYTES; i++) line[i + 1] = (byte)"0123456789abcdef"[(int)(x >> (60 - 4 * i)) & 15];
+        var output = global::System.Console.OpenStandardOutput();
+        output.Write(line, 0, line.Length);
+        output.Flush();
+    }
+
     static int Main()
     {
         var input = global::System.Console.OpenStandardInput();
-        ulong x = 0;
         for (int i = 0; i < BYTES; i++)
         {
             int c = input.ReadByte();
@@ -131,16 +155,8 @@ _DRIVER = """static class NAME
             result = valued == null ? null : (object)valued.Result;
         }
         if (found != 2 || result != null && !(result is int && (int)result == 0)) return 1;
-        x = (x ^ KEYUL) + 0x9E3779B97F4A7C15UL;
-        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9UL;
-        x = (x ^ (x >> 27)) * 0x94D049BB133111EBUL;
-        x ^= x >> 31;
-        var line = new byte[BYTES + 2];
-        line[0] = line[BYTES + 1] = (byte)'\\n';
-        for (int i = 0; i < BYTES; i++) line[i + 1] = (byte)"0123456789abcdef"[(int)(x >> (60 - 4 * i)) & 15];
-        var output = global::System.Console.OpenStandardOutput();
-        output.Write(line, 0, line.Length);
-        output.Flush();
+        if (global::System.Environment.ExitCode != 0) return 1;
+        Answer(KEYUL);
         return 0;
     }
 }

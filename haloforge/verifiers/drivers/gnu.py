@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from haloforge.source.assemble import Program
-from haloforge.source.lexing import Item, function_name, items, masked, words
+from haloforge.source.lexing import DEEPEST, Item, function_name, items, masked, words
 from haloforge.verifiers.drivers import NONCE_BYTES, Driven, NotDriven, Secret
 
 _DEFINE = re.compile(r"^[ \t]*(?:#|%:|\?\?=)[ \t]*define[ \t]+(\w+)", re.M)
@@ -41,8 +41,13 @@ _OPERATOR = re.compile(r"\boperator\s*(?:==|!=|<=>|<=|>=|<|>)\s*\(([^()]*)\)\s*[
 _OWN_TYPE = re.compile(r"\b(?:class|struct|union|enum(?:\s+class)?)\s+(\w+)\s*(?:final\s*)?[{:]")
 _LABEL = re.compile(r'asm\w*\s*\(\s*"(\w+)"')
 _HIDDEN_OPERATOR = re.compile(r"^[ \t]*#[ \t]*define\b.*\boperator\b", re.M)
+_EXIT = re.compile(r"(?<![\w.>:])(?:(?:std\s*)?::\s*)?\b(?:exit|_exit|_Exit|quick_exit)(?=\s*\()")
 _TRUTH = ("true", "false")
 """In C these may be an answer's macros, and the tests count on them."""
+
+
+class _TooDeep(Exception):
+    """What an answer defines lies deeper than we look."""
 
 
 def drive(program: Program, secret: Secret) -> Driven:
@@ -54,6 +59,7 @@ def drive(program: Program, secret: Secret) -> Driven:
     language = "c" if program.language == "c" else "cpp"
     own = set(_DEFINE.findall(_joined(program.code)))
     tests, call = _renamed(program.tests, secret.name)
+    tests = _ended_by_us(tests, secret.name)
     mask = masked(program.tests, language, directives=True)
     hidden = sorted(own & (_KEYWORDS | words(mask)))
     file = "\n".join(
@@ -81,7 +87,10 @@ def _joined(code: str) -> str:
 def _replaced(program: Program) -> list[str]:
     """What the answer defines in place of what the tests compare with."""
     mask = masked(program.code, "cpp", directives=True)
-    heads = [item.head for item in _outside_of_functions(mask, 0, len(mask))]
+    try:
+        heads = [item.head for item in _outside_of_functions(mask, 0, len(mask))]
+    except _TooDeep:
+        return [f"namespaces deeper than {DEEPEST}"]
     said = {name for head in heads for name in re.findall(r"\b(\w+)\s*\(", head)} & _COMPARING - set(program.names)
     found = [f"{name}()" for name in sorted(said)]
     found += [f"{name}()" for name in sorted(_COMPARING & set(_LABEL.findall(program.code)))]
@@ -94,10 +103,13 @@ def _replaced(program: Program) -> list[str]:
     return found
 
 
-def _outside_of_functions(mask: str, start: int, end: int) -> Iterator[Item]:
+def _outside_of_functions(mask: str, start: int, end: int, depth: int = 0) -> Iterator[Item]:
+    """Raises _TooDeep."""
+    if depth > DEEPEST:
+        raise _TooDeep
     for item in items(mask, "cpp", start, end):
         if re.match(r"(?:extern|(?:inline\s+)?namespace)\b[^()]*$", item.head) and item.brace >= 0:
-            yield from _outside_of_functions(mask, item.brace + 1, item.end - item.closed)
+            yield from _outside_of_functions(mask, item.brace + 1, item.end - item.closed, depth + 1)
         else:
             yield item
 
@@ -119,6 +131,15 @@ def _renamed(tests: str, name: str) -> tuple[str, str]:
     renamed = f"{head[: at.start()]}{name}{head[at.end() :]}{body}\n{'' if void else 'return 0;'}\n}}"
     whole = tests[: item.start] + renamed + tests[item.end :]
     return whole, f"({call}, 0)" if void else call
+
+
+def _ended_by_us(tests: str, name: str) -> str:
+    """`tests` that end the program by a function of ours, by which exit(0) proves as much as a main's return."""
+    mask = masked(tests, "cpp")
+    for found in reversed(list(_EXIT.finditer(mask))):
+        if not mask[: found.start()].rstrip().endswith("void"):  # nor a declaration
+            tests = tests[: found.start()] + f"{name}_exit" + tests[found.end() :]
+    return tests
 
 
 # Through syscall(), because an answer may well have a function called read or write.
@@ -148,14 +169,36 @@ static int NAME_failed(const char *what) {
     return 0;
 }
 #define assert(...) ((void)((__VA_ARGS__) ? 0 : NAME_failed(#__VA_ARGS__)))
+static unsigned long long NAME_x;
+static void NAME_exit(int);
 """
 _AFTER = """
 #undef main
+static void NAME_end(void) {
+    char NAME_answer[BYTES + 2];
+    unsigned long long NAME_y = NAME_x ^
+#include "NAME.h"
+    ;
+    NAME_y += 0x9E3779B97F4A7C15ULL;
+    NAME_y = (NAME_y ^ (NAME_y >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    NAME_y = (NAME_y ^ (NAME_y >> 27)) * 0x94D049BB133111EBULL;
+    NAME_y ^= NAME_y >> 31;
+    for (int NAME_i = 0; NAME_i < BYTES; NAME_i++)
+        NAME_answer[NAME_i + 1] = "0123456789abcdef"[NAME_y >> (60 - 4 * NAME_i) & 15];
+    NAME_answer[0] = NAME_answer[BYTES + 1] = '\\n';
+    NAME_call(SYS_write, 1, NAME_answer, BYTES + 2L);
+}
+static void NAME_exit(int NAME_code) {
+    if (NAME_code == 0) NAME_end();
+    for (;;) {
+        NAME_call(SYS_exit_group, NAME_code);
+        __builtin_trap();
+    }
+}
 int main(void) {
     static char NAME_program[] = "program";
     static char *NAME_arguments[] = {NAME_program, 0};
-    char NAME_nonce[BYTES], NAME_answer[BYTES + 2];
-    unsigned long long NAME_x = 0;
+    char NAME_nonce[BYTES];
     long NAME_got = 0, NAME_more;
     (void)NAME_arguments;
     while (NAME_got < BYTES && (NAME_more = NAME_call(SYS_read, 0, NAME_nonce + NAME_got, BYTES - NAME_got)) > 0)
@@ -163,17 +206,7 @@ int main(void) {
     for (int NAME_i = 0; NAME_i < NAME_got; NAME_i++)
         NAME_x = NAME_x * 16 + (NAME_nonce[NAME_i] <= '9' ? NAME_nonce[NAME_i] - '0' : NAME_nonce[NAME_i] - 'a' + 10);
     if ((CALL) != 0) return 1;
-    NAME_x ^=
-#include "NAME.h"
-    ;
-    NAME_x += 0x9E3779B97F4A7C15ULL;
-    NAME_x = (NAME_x ^ (NAME_x >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    NAME_x = (NAME_x ^ (NAME_x >> 27)) * 0x94D049BB133111EBULL;
-    NAME_x ^= NAME_x >> 31;
-    for (int NAME_i = 0; NAME_i < BYTES; NAME_i++)
-        NAME_answer[NAME_i + 1] = "0123456789abcdef"[NAME_x >> (60 - 4 * NAME_i) & 15];
-    NAME_answer[0] = NAME_answer[BYTES + 1] = '\\n';
-    NAME_call(SYS_write, 1, NAME_answer, BYTES + 2L);
+    NAME_end();
     return 0;
 }
 """

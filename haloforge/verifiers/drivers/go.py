@@ -92,20 +92,21 @@ def drive(program: Program, secret: Secret) -> Driven:
     ours = f"{secret.name}_test.go"
     if not beside:
         files = {program.main: code.rstrip("\n") + "\n\n" + tests.lstrip("\n")}
-        own = theirs = package_name(code)
+        theirs = package_name(code)
     else:
         files = {name: tests if name.endswith("_test.go") else text for name, text in program.files.items()}
-        own, theirs = package_name(code), package_name(program.tests)
+        theirs = package_name(program.tests)
     called = tuple(names.get(name, name) for name in program.checks)
     test_main = names.get(test_main, test_main)
     path, foreign = "answer", sorted(imports(program.tests) - {"C"} - set(toolchain().public) if beside else ())
-    if theirs == f"{own}_test" and beside:
+    if theirs.endswith("_test") and beside:
         if len(foreign) == 1:
             path, foreign = foreign[0], []
+        files[ours] = guard(theirs.removesuffix("_test"), (), (), secret)
         outside = Package(f"{path}_test", ("sol_test.go",), called, test_main, examples(program.tests))
-        packages = [Package(path, ("sol.go",)), outside]
+        packages = [Package(path, ("sol.go", ours)), outside]
     else:
-        files[ours] = guard(own, words(masked(program.tests, "go")), names, secret)
+        files[ours] = guard(theirs, words(masked(program.tests, "go")), names, secret)
         own_examples = () if beside else examples(code)
         packages = [Package(path, (*files,), called, test_main, examples(program.tests), own_examples)]
     if foreign:
@@ -160,7 +161,7 @@ def _last_comment(body: str) -> str:
 
 
 def package_name(code: str) -> str:
-    found = re.search(r"^\s*package\s+(\w+)", masked(code, "go"), re.M)
+    found = re.search(r"^[ \t]*package\s+(\w+)", masked(code, "go"), re.M)
     return found[1] if found else "main"
 
 
@@ -259,8 +260,8 @@ def _main_driven(program: Program, secret: Secret) -> Driven:
     mains = [item for item in items(mask, "go") if function_name(item, "go") == "main" and _plain(item)]
     if len(mains) != 1:
         raise NotDriven(f"the tests have {len(mains)} functions called main; wanted is one")
-    if re.search(r"\bos\s*\.\s*Exit\s*\(\s*0?\s*\)", mask):
-        raise NotDriven("the tests end the program themselves, by os.Exit(0)")
+    if re.search(r"\b(?:os|syscall)\s*\.\s*Exit\s*\((?!\s*[1-9]\d*\s*\))", mask):
+        raise NotDriven("the tests' main ends the program by os.Exit; let it return where all is well, and panic else")
     name = secret.name.upper()
     tests = renamed(program.tests, {"main": name})
     own = package_name(program.code)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 from haloforge.source.assemble import Program
 from haloforge.source.assemble.go import test_names
@@ -87,7 +88,9 @@ def _module(theirs: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
         raise NotDriven(f"go.mod requires {', '.join(dict.fromkeys(required)) or 'modules'}: there is no network")
     language = re.search(r"^\s*go\s+(\d+)\.(\d+)", text, re.M)
     version = (int(language[1]), int(language[2])) if language else (1, 16)  # the go command's default
-    return found[1], (f"-lang=go{version[0]}.{version[1]}",) if version <= toolchain().release else ()
+    if version > (release := toolchain().release):  # what it then says of an answer may be its own fault
+        raise NotDriven(f"go.mod wants Go {version[0]}.{version[1]}; here is Go {release[0]}.{release[1]}")
+    return found[1], (f"-lang=go{version[0]}.{version[1]}",)
 
 
 def _of_folder(
@@ -107,14 +110,19 @@ def _of_folder(
         raise NotDriven(f"the answer is a test file, {answer[0]}")
     for name in set(names) - set(answer):
         _check(name, theirs[name])
-    own = package_name(files[code[0]]) if code else package_name(files[tests[0]]).removesuffix("_test")
+    said = {
+        package_name(theirs[name]).removesuffix("_test" if name in tests else "") for name in set(names) - set(answer)
+    }
+    if len(said) > 1:
+        raise NotDriven(f"{folder or 'the top folder'} has the packages {', '.join(sorted(said))}; wanted is one")
+    own = said.pop() if said else package_name(files[answer[0]])
     beside = [name for name in tests if package_name(files[name]) == f"{own}_test"]
     inside = [name for name in tests if name not in beside]
     called = [tuple(test for name in part for test in test_names(theirs[name])) for part in (inside, beside)]
     texts = ["\n".join(theirs[name] for name in part) for part in (inside, beside)]
     mains = [check_tests(text) for text in texts]
     shown = [tuple(example for name in part for example in examples(theirs[name])) for part in (inside, beside)]
-    if inside and answer:
+    if answer:  # ours says which package it is, also where the answer says another one
         taken = hidden(texts[0], "\n".join(files[name] for name in answer), secret)
         files |= {name: renamed(files[name], taken) for name in inside}
         ours = posixpath.join(folder, f"{secret.name}_test.go")
@@ -123,7 +131,8 @@ def _of_folder(
     where = folder or "."
     found = [
         Package(path, (*code, *inside), called[0], mains[0], shown[0], (), where, flags),
-        Package(f"{path}_test", (*beside,), called[1], mains[1], shown[1], (), where, flags),
+        # By a name that nobody knows: nothing can import the tests.
+        Package(f"{secret.name}/{path}_test", (*beside,), called[1], mains[1], shown[1], (), where, flags),
     ]
     return [package for package in found if package.files]
 
@@ -136,29 +145,29 @@ def _check(name: str, text: str) -> None:
 
 
 def _ordered(packages: list[Package], files: Mapping[str, str], theirs: Mapping[str, str]) -> list[Package]:
-    """Each behind those that it imports; where imports go round through the answer, the compiler will say so."""
+    """Each behind those that it imports; where imports go round through the answer, the compiler will say so.
+
+    Raises:
+        NotDriven: they go round, or to a package that is not there, whatever the answer imports.
+    """
     by_path = {package.path: package for package in packages}
     foreign = {need for p in packages for name in p.files if name in theirs for need in imports(files[name])}
     foreign -= {*by_path, *toolchain().public}
     if foreign:
         raise NotDriven(f"the project imports {', '.join(sorted(foreign))}, which it does not have")
-    done: dict[str, Package] = {}
-    way: list[str] = []
 
-    def visit(package: Package) -> None:
-        if package.path in way:
-            round_ = [name for path in way for name in by_path[path].files]
-            if any(name.endswith("_test.go") and imports(files[name]) & set(way) for name in round_):
-                raise NotDriven(f"tests and packages import each other: {', '.join(way)}")
-            return
-        way.append(package.path)
-        for name in package.files:
-            for need in sorted(imports(files[name]) & set(by_path)):
-                if need not in done:
-                    visit(by_path[need])
-        way.pop()
-        done.setdefault(package.path, package)
+    def order(whose: Mapping[str, str]) -> list[Package]:
+        needs = {
+            p.path: sorted({n for name in p.files if name in whose for n in imports(files[name])} & set(by_path))
+            for p in packages
+        }
+        return [by_path[path] for path in TopologicalSorter(needs).static_order()]
 
-    for package in packages:
-        visit(package)
-    return list(done.values())
+    try:
+        without_answer = order(theirs)
+    except CycleError as e:
+        raise NotDriven(f"tests and packages import each other: {', '.join(e.args[1])}") from e
+    try:
+        return order(files)
+    except CycleError:
+        return without_answer

@@ -34,6 +34,8 @@ _BEFORE_NOT = {"as", "break", "else", "if", "in", "let", "macro_rules", "match",
 _MACRO = re.compile(r"(?<![\w:$.#])(\w+)(?=\s*!(?!=))")
 _OWN_MACRO = re.compile(r"\bmacro_rules\s*!\s*(\w+)")
 _STD = re.compile(r"(?<![\w:$.])(?:::\s*)?\b(?:std|core)(?=\s*::)")
+_EXIT = re.compile(r"(?<![\w:$.])(?:(?:::\s*)?\bstd\s*::\s*)?\bprocess\s*::\s*exit\b")
+_OTHER_EXIT = re.compile(r"\bprocess\s*(?:::\s*\{[^{}]{0,200}\bexit\b|::\s*\*|\bas\b)")
 _ATTRIBUTE = re.compile(r"#\s*\[\s*(test|ignore|should_panic|cfg)\b")
 _ANY_TEST = re.compile(r"#\s*\[\s*(?:\w+\s*::\s*)*test\b|\bcfg_attr\b")
 _MAIN = re.compile(r"\bfn\s+(main)\b")
@@ -64,6 +66,9 @@ def drive(program: Program, secret: Secret) -> Driven:
         NotDriven: the tests have no main, or no test that could be called.
     """
     tests = program.tests
+    mask = masked(tests, "rust")
+    if _OTHER_EXIT.search(mask) and re.search(r"\bexit\s*\(", mask):
+        raise NotDriven("the tests end the program by another name of std::process::exit; call it by this one")
     if program.tests_kind == "append_main":
         ready = Tests(_main_renamed(tests, secret), 1)
     else:
@@ -152,12 +157,12 @@ def instrumented(
     if len(_ANY_TEST.findall(mask)) != found:
         raise NotDriven("the tests have tests that cannot be called by name: made by a macro, or of another #[…test]")
     edits.append((len(tests), len(tests), "\n" + _table(calls or "0", secret)))
-    return Tests(_edited(tests, [*edits, *_by_path(tests, mask, secret)]), total)
+    return Tests(_edited(tests, [*edits, *_by_path(mask, secret)]), total)
 
 
 def by_path(tests: str, secret: Secret) -> str:
     """`tests`, whose every use of the standard library begins with the driver's name for it."""
-    return _edited(tests, list(_by_path(tests, masked(tests, "rust"), secret)))
+    return _edited(tests, list(_by_path(masked(tests, "rust"), secret, exits=False)))
 
 
 def holds(cfg: str, cfgs: frozenset[str]) -> bool:
@@ -182,7 +187,9 @@ def holds(cfg: str, cfgs: frozenset[str]) -> bool:
 def driver(secret: Secret, tests: str) -> str:
     """The driver's module, for `tests` as they were before they were instrumented."""
     expected = _WITH_WORDS if "expected" in tests else ""  # it would take a fifth of a build
-    text = _DRIVER.replace("EXPECTED", expected).replace("NAME", secret.name)
+    exited = _WITH_EXIT if _EXIT.search(tests) else ""
+    text = (_DRIVER + (_EXITS if exited else "")).replace("EXITED", exited)
+    text = text.replace("EXPECTED", expected).replace("NAME", secret.name)
     text = text.replace("KEY", str(secret.key)).replace("LESSER", str(secret.lesser))
     return text.replace("BYTES", str(NONCE_BYTES))
 
@@ -236,14 +243,19 @@ def _table(calls: str, secret: Secret) -> str:
     return f"pub fn {secret.name}_tests() -> {u64(secret)} {{ {calls} }}\n"
 
 
-def _by_path(tests: str, mask: str, secret: Secret) -> Iterator[tuple[int, int, str]]:
+def _by_path(mask: str, secret: Secret, exits: bool = True) -> Iterator[tuple[int, int, str]]:
     own = set(_OWN_MACRO.findall(mask))
     std = f"::{secret.name}_std"
     for found in _MACRO.finditer(mask):
         if found[1] in _MACROS and found[1] not in own:
             yield found.start(), found.start(), f"{std}::"
+    ended = set()
+    for found in _EXIT.finditer(mask) if exits else ():
+        yield found.start(), found.end(), f"crate::{secret.name}::exit"
+        ended.add(found.start())
     for found in _STD.finditer(mask):
-        yield found.start(), found.end(), std
+        if found.start() not in ended:
+            yield found.start(), found.end(), std
 
 
 def _main_renamed(tests: str, secret: Secret) -> str:
@@ -251,7 +263,7 @@ def _main_renamed(tests: str, secret: Secret) -> str:
     mains = [item for item in items(mask, "rust") if function_name(item, "rust") == "main"]
     if len(mains) != 1:
         raise NotDriven(f"the tests have {len(mains)} functions called main; wanted is one")
-    edits = [(*_main_name(mains[0]), f"{secret.name}_main"), *_by_path(tests, mask, secret)]
+    edits = [(*_main_name(mains[0]), f"{secret.name}_main"), *_by_path(mask, secret)]
     call = f"crate::{secret.name}::passes({secret.name}_main, {_panics(None, secret)})"
     return _edited(tests, edits) + "\n" + _table(call, secret)
 
@@ -294,6 +306,19 @@ _WITH_WORDS = """
             _ => false,
         },
 """
+_WITH_EXIT = """
+        (Err(said), None) => said.is::<Exited>(),
+"""
+_EXITS = """
+struct Exited;
+
+pub fn exit(code: i32) -> ! {
+    if code == 0 {
+        std::panic::resume_unwind(Box::new(Exited))
+    }
+    std::process::exit(code)
+}
+"""
 _DRIVER = """
 use ::NAME_std as std;
 
@@ -326,6 +351,7 @@ pub fn passes<T: Good>(test: fn() -> T, panics: Option<&str>) -> u64 {
     let passed = match (std::panic::catch_unwind(move || test().good()), panics) {
         (Ok(good), None) => good,
         (Err(_), Some("")) => true,
+        EXITED
         EXPECTED
         _ => false,
     };

@@ -98,10 +98,9 @@ _SCALARS = frozenset((type(None), bool, float, str))
 _SIMPLE = _SCALARS | {int}
 _FACTORIES = {kind.__name__: kind for kind in (int, float, str, list, dict, set, tuple, bool)}
 _VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
+_SOME: tuple[Any, ...] = ([], (), "", b"", {}, set(), range(0), {}.values(), {}.items(), reversed([]))
 _ITERATORS: tuple[type, ...] = (
-    types.GeneratorType, map, filter, zip, enumerate, reversed, *(
-        type(iter(kind)) for kind in ([], (), "", b"", {}, set(), range(0), {}.values(), {}.items(), reversed([]))
-    ), islice, type(reversed({})),
+    types.GeneratorType, map, filter, zip, enumerate, reversed, *(type(iter(x)) for x in _SOME), islice, type(reversed({})),
 )  # fmt: skip
 MUTABLE = (list, dict, set, bytearray, collections.deque)
 

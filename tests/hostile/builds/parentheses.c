@@ -1,0 +1,2 @@
+// An expression half a million deep. expect: compile_error
+int main(void) { return «500000*(»0«500000*)»; }

@@ -100,7 +100,8 @@ _FACTORIES = {kind.__name__: kind for kind in (int, float, str, list, dict, set,
 _VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
 _SOME: tuple[Any, ...] = ([], (), "", b"", {}, set(), range(0), {}.values(), {}.items(), reversed([]))
 _ITERATORS: tuple[type, ...] = (
-    types.GeneratorType, map, filter, zip, enumerate, reversed, *(type(iter(x)) for x in _SOME), islice, type(reversed({})),
+    types.GeneratorType, map, filter, zip, enumerate, reversed, islice, type(reversed({})),
+    *(type(iter(x)) for x in _SOME),
 )  # fmt: skip
 MUTABLE = (list, dict, set, bytearray, collections.deque)
 

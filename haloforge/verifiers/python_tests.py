@@ -247,7 +247,7 @@ class PythonTests(Verifier):
         return level
 
     def required_tools(self, language: str) -> tuple[str, ...]:
-        if language not in ("python", "c", "cpp"):  # a prompt that names none may have any
+        if known_language(language) != "python":
             raise BadInput(f"verifier {self.name} cannot judge {language}; it knows python")
         return ()
 

@@ -84,10 +84,14 @@ def plan(task: Prompt, tests: str, names: tuple[str, ...], reference: str | None
     """
     if task.tests_kind == "files":
         return _project(task)
-    tree = python_tree(tests)
+    tree = python_tree(task.tests)
     if tree is None:
         raise Unusable("tests that are no Python")
     kind = kind or _kind(tree)
+    if kind == ASSERTS:
+        tree = ast.parse(tests)
+    else:
+        tests = task.tests  # these know themselves what they call
     modules = tuple(dict.fromkeys(("solution", *_imported(tree))))
     given, asked = _names(task, tree, tests, names, reference)
     common: dict[str, Any] = {"text": tests, "asked": asked, "modules": modules}

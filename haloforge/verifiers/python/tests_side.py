@@ -26,6 +26,7 @@ _MOST_NESTED = 60
 """Callbacks within callbacks; each takes a few frames of the interpreter's stack."""
 _MOST_CLASSES = 1000
 _LONGEST_NAME = 200
+_LONGEST_LABEL = 200
 _OURS_ALONE = (SystemExit, KeyboardInterrupt, GeneratorExit, StopIteration, StopAsyncIteration)
 """They would end a loop, a generator or the run itself in the tests' process instead of failing a test."""
 _WITH_EXCEPTIONS = frozenset((
@@ -99,7 +100,7 @@ class Solution:
             "op": "call", "r": number, "a": [self._sent(x) for x in arguments],
             "k": {name: self._sent(x) for name, x in keywords.items()},
         }  # fmt: skip
-        return self._asked(request, f"{label}()", (arguments, keywords))
+        return self._asked(request, _longer(label, "()"), (arguments, keywords))
 
     def text(self, number: int, label: str, how: str) -> str:
         value = self._asked({"op": "text", "r": number, "how": how}, f"{how}({label})", ())
@@ -122,6 +123,8 @@ class Solution:
         if self.failure is not None:
             raise Refused(self.failure)
         try:
+            if not self.wire.quiet():
+                raise Broken("it says what nobody has asked")
             self.wire.send(request)
             answer = self._received()
             while "cb" in answer:
@@ -345,6 +348,11 @@ class Solution:
         return {"f": _family(type(error)), "a": arguments}
 
 
+def _longer(label: str, more: str) -> str:
+    """The label of what comes from there; a walk along a list does not make it longer and longer."""
+    return label + more if len(label) < _LONGEST_LABEL else label
+
+
 def _family(kind: type) -> list[Any]:
     return [kind.__name__, kind.__module__, [_family(base) for base in kind.__bases__ if base is not object]]
 
@@ -472,7 +480,7 @@ class Reference:
             raise AttributeError(name)
         if name in _JUDGING and "object" not in solution.expected.get(label, ()):
             solution.fail(f"the tests ask {name} of an object of the answer ({label}); only plain data may be asked")
-        return solution.get(number, name, f"{label}.{name}")
+        return solution.get(number, name, _longer(label, f".{name}"))
 
     def __setattr__(self, name: str, value: Any) -> None:
         solution, number, _ = _held(self)
@@ -548,7 +556,7 @@ class Class(type):
         if name.startswith("__") or name.startswith("_pytest"):
             raise AttributeError(name)
         solution, number, label = _held(cls)
-        return solution.get(number, name, f"{label}.{name}")
+        return solution.get(number, name, _longer(label, f".{name}"))
 
     def __getattribute__(cls, name: str) -> Any:
         if name.startswith("__") or name in ("made", "mro"):

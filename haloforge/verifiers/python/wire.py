@@ -46,7 +46,7 @@ class Wire:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._file = sock.makefile("rb")
+        self._buffer = bytearray()
         self.nan = False
         """Whether the last message received has a NaN."""
 
@@ -79,13 +79,26 @@ class Wire:
         self.nan = self.nan or name == "NaN"
         return float(name.replace("inity", ""))
 
-    def _read(self, count: int) -> bytes:
+    def quiet(self) -> bool:
+        """Whether the other side has said nothing that was not read."""
         try:
-            data = self._file.read(count)
+            return not self._buffer and not self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
         except OSError as e:
             raise Gone(str(e)) from None
-        if len(data) < count:
-            raise Gone("end of file")
+
+    def _read(self, count: int) -> bytes:
+        while len(self._buffer) < count:
+            try:
+                part = self._sock.recv(max(1 << 16, count - len(self._buffer)))
+            except OSError as e:
+                raise Gone(str(e)) from None
+            if not part:
+                raise Gone("end of file")
+            self._buffer += part
+        data = bytes(self._buffer[:count])
+        del self._buffer[:count]
         return data
 
 

@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent / "hostile/forgeries/python"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 ADMITTED = "admitted in one process"
 """In the first line of those that pass where tests share the answer's process, with the suites that they pass."""
-RIGHT = '''
+RIGHT = """
 def add(a, b):
     return a + b
 
@@ -46,7 +46,7 @@ def sort(items):
 
 def greet(name):
     return f"hello {name}"
-'''
+"""
 PROMPT = '''def double(n):
     return 2 * n
 
@@ -64,7 +64,8 @@ ASSERTS = {
     "all of a map": "assert all(map(lambda p: add(*p) == sum(p), [(1, 2), (2, 3)]))\n",
     "an error": "try:\n    add(None, 1)\n    assert False\nexcept TypeError:\n    pass\nassert add(1, 1) == 2\n",
     "a helper": "for n in (21, 4):\n    assert halve(double(n)) == n\n",
-    "a callback": "seen = []\nassert every(lambda x: seen.append(x) or x + 1, [1, 2]) == [2, 3]\nassert seen == [1, 2]\n",
+    "a callback": "seen = []\n"
+    "assert every(lambda x: seen.append(x) or x + 1, [1, 2]) == [2, 3]\nassert seen == [1, 2]\n",
     "in place": "items = [3, 1, 2]\nsort(items)\nassert items == [1, 2, 3]\nassert add(items, [4]) == [1, 2, 3, 4]\n",
     "a text": "assert str(add(2, 3)) == '5'\nassert str(add(1, 1)) == '2'\n",
     "the start of a text": "assert greet('you').startswith('hello')\n",
@@ -77,7 +78,7 @@ WEAK = {
 }
 """Passed by an answer that is plainly wrong; calibration with a reference solution closes them."""
 OTHERS = {
-    "check": "def check(candidate):\n    assert candidate(2, 3) == 5\n    assert candidate(1, 1) == 2\n\n\ncheck(add)\n",
+    "check": "def check(candidate):\n    assert candidate(2, 3) == 5\n    assert candidate(1, 1) == 2\n\ncheck(add)\n",
     "unittest": "import unittest\n\n\nclass TestAdd(unittest.TestCase):\n    def test_equal(self):\n"
     "        self.assertEqual(add(2, 3), 5)\n\n    def test_close(self):\n"
     "        self.assertAlmostEqual(add(0.5, 1.0), 1.5)\n        self.assertIn(add(1, 1), [2])\n\n"
@@ -121,7 +122,9 @@ SUITES = {
 
 @pytest.mark.parametrize("name", SUITES)
 def test_a_right_answer_passes_and_a_wrong_one_does_not(split, in_one_process, name):
-    wrong = "\n".join(f"def {each}(*given):\n    return 0" for each in ("add", "is_even", "pairs", "halve", "every", "sort", "greet"))
+    wrong = "\n".join(
+        f"def {each}(*given):\n    return 0" for each in ("add", "is_even", "pairs", "halve", "every", "sort", "greet")
+    )
     for verifier, trust in ((split, SPLIT), (in_one_process, IN_PROCESS)):
         right = verifier.verify(RIGHT, SUITES[name], as_it_stands=True)
         assert (right.status, right.trust) == ("passed", trust), right

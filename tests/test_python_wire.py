@@ -16,7 +16,7 @@ import pytest
 
 from haloforge.verifiers.python import solution_side, tests_side, wire
 
-ANSWER = '''
+ANSWER = """
 import asyncio, collections, datetime
 from dataclasses import dataclass
 
@@ -100,10 +100,10 @@ def say(text):
 
 def module():
     return collections
-'''
+"""
 
 
-@pytest.fixture()
+@pytest.fixture
 def answer():
     """The answer's module as tests see it. It is ours, so it needs no box."""
     with serving(ANSWER) as solution:
@@ -136,7 +136,7 @@ VALUES = [
     None, True, 0, -1, 10**5000, 1.5, math.inf, "é\ud800", [1, [2, "x"]], (1, (2,)), {"a": 1}, {1: [2], (3,): {4}},
     {1, 2}, frozenset([3]), b"\0\xff", bytearray(b"ab"), 1 + 2j, range(0, 9, 2), collections.Counter("aab"),
     collections.OrderedDict([(2, 1), (1, 2)]), collections.deque([1, 2], 5), fractions.Fraction(1, 3), DECIMAL,
-    datetime.datetime(2026, 1, 2, 3, 4, 5, 6, datetime.timezone.utc), datetime.date(2026, 1, 2), datetime.time(1, 2),
+    datetime.datetime(2026, 1, 2, 3, 4, 5, 6, datetime.UTC), datetime.date(2026, 1, 2), datetime.time(1, 2),
     datetime.timedelta(days=1, microseconds=3), ..., [1.0, True, None, 10**5000], {"a": 10**5000}, [], {}, set(), (),
 ]  # fmt: skip
 
@@ -243,7 +243,8 @@ USES = {
     "==": lambda x: x == 3, "!=": lambda x: x != 3, "<": lambda x: x < 3, "truth": bool, "hash": hash, "len": len,
     "in": lambda x: 3 in x, "within": lambda x: x in [3], "iteration": list, "index": lambda x: x[0], "abs": abs,
     "minus": lambda x: x - 3, "from": lambda x: 3 - x, "int": int, "float": float, "round": round, "key": lambda x: {x},
-    "sort": lambda x: sorted([3, x]), "negation": lambda x: -x, "sum": lambda x: sum([x]), "starts": lambda x: x.startswith,
+    "sort": lambda x: sorted([3, x]), "negation": lambda x: -x, "sum": lambda x: sum([x]),
+    "starts": lambda x: x.startswith,
 }  # fmt: skip
 
 

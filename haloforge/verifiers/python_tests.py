@@ -377,7 +377,7 @@ class PythonTests(Verifier):
         missing = mode.needed - {*passed}
         if failed:
             name, said = failed[0]
-            run = Run(r.TESTS_FAILED, str(name), str(said))
+            run = Run(r.MEMORY_LIMIT if report.get("out_of_memory") else r.TESTS_FAILED, str(name), str(said))
         elif missing or len(passed) < mode.least:
             run = Run(r.TESTS_FAILED, f"only {len(passed)} of {max(mode.least, len(mode.needed))} checks were reached")
         else:

@@ -50,7 +50,11 @@ def split(argument: bytes) -> None:
     else:
         with tests_side.importable(solution, suite["modules"], suite["public"]):
             result = run(suite, lambda name: solution.get(0, name, name))
-    result |= {"failure": solution.failure, "reason": solution.reason}
+    result |= {
+        "failure": solution.failure,
+        "reason": solution.reason,
+        "out_of_memory": solution.out_of_memory,
+    }
     if spec["expected"] is None:
         result["kinds"] = {label: sorted(kinds) for label, kinds in solution.kinds.items()}
     _write(report, result)

@@ -62,6 +62,8 @@ class Solution:
         """GONE | REFUSED | BROKEN where there is a failure."""
         self.kinds: dict[str, set[str]] = {}
         self.syntax_error: str | None = None
+        self.out_of_memory = False
+        """Whether a MemoryError came."""
         self.reader = Reader(self._read_special)
         self.reader.too_long = self._too_long  # type: ignore[method-assign]
         self.label = ""
@@ -282,6 +284,7 @@ class Solution:
     def _exception(self, told: dict[str, Any]) -> Exception:
         """An exception of the answer's."""
         kind = self._exception_class(told["f"])
+        self.out_of_memory = self.out_of_memory or kind is MemoryError
         said = told.get("s")
         if type(said) is not str:
             raise Broken("an exception without a text")

@@ -6,8 +6,6 @@ clones itself has it once.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +35,7 @@ class _Report:
         self.collected = len(items)
 
     def pytest_exception_interact(self, call: Any, report: Any) -> None:
-        self.bad.setdefault(report.nodeid, self.said(call.excinfo.value))
+        self.bad[report.nodeid] = self.said(call.excinfo.value)
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
@@ -45,38 +43,40 @@ class _Report:
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         if report.failed:
-            self.bad.setdefault(report.nodeid, str(report.longrepr))
+            self.bad.setdefault(report.nodeid, "failed")
         elif report.skipped:
             self.skipped.add(report.nodeid)
         elif report.when == "call":
             self.passed.append(report.nodeid)
 
 
-def _configured() -> tuple[pytest.Config, _Report]:
+def _started() -> tuple[pytest.Session, _Report]:
+    """A session that has started and collected nothing yet."""
     report = _Report()
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     words = [*_WORDS, *(word for name in _OFF for word in ("-p", f"no:{name}"))]
     config = _prepareconfig(words, [report])
     config.option.tbstyle = "native"  # the others read the source again for each failure
-    return config, report
+    session = pytest.Session.from_config(config)
+    config._do_configure()
+    config.hook.pytest_sessionstart(session=session)
+    return session, report
 
 
-_CONFIG, _REPORT = _configured()
+_SESSION, _REPORT = _started()
 
 
 def run(suite: dict[str, Any], said: Callable[[BaseException], str]) -> dict[str, Any]:
     """See suites.run. Once per process. The tests' files lie in the box's folder."""
     report = _REPORT
     report.said = said
-    _CONFIG.args = [os.path.abspath(path) for path in suite["targets"]]
+    config = _SESSION.config
+    config.args = [os.path.abspath(path) for path in suite["targets"]]
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            code = _CONFIG.hook.pytest_cmdline_main(config=_CONFIG)
+        config.hook.pytest_collection(session=_SESSION)
+        config.hook.pytest_runtestloop(session=_SESSION)
     except BaseException as e:
-        report.bad["tests"] = said(e)
-        code = pytest.ExitCode.INTERNAL_ERROR
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not report.bad:
-        report.bad["tests"] = f"pytest ended with {code}"
+        report.bad.setdefault("tests", said(e))
     passed = [name for name in report.passed if name not in report.bad]
     ran = max(report.collected - len(report.skipped - set(report.bad)), len(passed) + len(report.bad))
     return {"ran": ran, "passed": passed, "failed": [[name, what] for name, what in report.bad.items()]}

@@ -1,4 +1,4 @@
-# a dataclass that equals anything
+# a dataclass that equals anything; admitted in one process
 from dataclasses import dataclass
 
 

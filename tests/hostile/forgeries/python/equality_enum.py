@@ -1,4 +1,4 @@
-# an enum member that equals anything
+# an enum member that equals anything; admitted in one process
 import enum
 
 

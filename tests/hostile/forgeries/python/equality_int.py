@@ -1,4 +1,4 @@
-# an int that equals anything
+# an int that equals anything; admitted in one process
 class Yes(int):
     def __eq__(self, other):
         return True

@@ -1,4 +1,4 @@
-# a list that equals anything
+# a list that equals anything; admitted in one process
 class Yes(list):
     def __eq__(self, other):
         return True

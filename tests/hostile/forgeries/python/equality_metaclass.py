@@ -1,4 +1,4 @@
-# a class that equals anything
+# a class that equals anything; admitted in one process
 class Kind(type):
     def __eq__(cls, other):
         return True

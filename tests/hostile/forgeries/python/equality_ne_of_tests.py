@@ -1,4 +1,4 @@
-# always the same object
+# always the same object; admitted in one process
 class Yes:
     def __eq__(self, other):
         return True

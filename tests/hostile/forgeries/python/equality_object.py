@@ -1,4 +1,4 @@
-# equals anything
+# equals anything; admitted in one process
 class Yes:
     def __eq__(self, other):
         return True

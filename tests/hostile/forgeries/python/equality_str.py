@@ -1,4 +1,4 @@
-# a str that equals anything
+# a str that equals anything; admitted in one process
 class Yes(str):
     def __eq__(self, other):
         return True

@@ -1,4 +1,4 @@
-# what equals anything, in a list or a tuple
+# what equals anything, in a list or a tuple; admitted in one process
 class Yes:
     def __eq__(self, other):
         return True

@@ -1,4 +1,4 @@
-# ends whoever maps over it
+# ends whoever maps over it; admitted in one process
 def add(*given):
     raise StopIteration
 

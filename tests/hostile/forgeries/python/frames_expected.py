@@ -1,4 +1,4 @@
-# reads the expected value in the frame of the test
+# reads the expected value in the frame of the test; admitted in one process
 import ast
 import linecache
 import sys

@@ -1,4 +1,4 @@
-# the same by the frames
+# the same by the frames; admitted in one process
 import json
 import os
 import sys

@@ -1,4 +1,4 @@
-# reports by itself with the nonce that it finds
+# reports by itself with the nonce that it finds; admitted in one process
 import gc
 import json
 import os

@@ -1,4 +1,4 @@
-# what is no number
+# what is no number; admitted in one process
 def add(*given):
     return float('nan')
 

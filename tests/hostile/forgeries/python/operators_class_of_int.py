@@ -1,4 +1,4 @@
-# says that it is an int
+# says that it is an int; admitted in one process
 class Any:
     __class__ = int
     """Whatever is asked of it comes out as a test wants it."""

@@ -1,4 +1,4 @@
-# a float whose difference from anything is nothing
+# a float whose difference from anything is nothing; admitted in one process
 class Near(float):
     def __sub__(self, other):
         return 0.0

@@ -1,4 +1,4 @@
-# a mock
+# a mock; admitted in one process
 from unittest.mock import MagicMock
 
 anything = MagicMock()

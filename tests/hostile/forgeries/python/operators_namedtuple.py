@@ -1,4 +1,4 @@
-# a named tuple that equals anything
+# a named tuple that equals anything; admitted in one process
 from collections import namedtuple
 
 

@@ -1,4 +1,4 @@
-# answers every operator
+# answers every operator; admitted in one process
 class Any:
     """Whatever is asked of it comes out as a test wants it."""
 

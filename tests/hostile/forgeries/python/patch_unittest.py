@@ -1,4 +1,4 @@
-# replaces what unittest asserts with
+# replaces what unittest asserts with; admitted in one process
 import unittest
 
 for name in dir(unittest.TestCase):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,6 +73,8 @@ def run(suite: dict[str, Any], said: Callable[[BaseException], str]) -> dict[str
     report.said = said
     config = _SESSION.config
     config.args = [os.path.abspath(path) for path in suite["targets"]]
+    # Known only now. What lies above the box's folder is not looked at.
+    _SESSION.path = config._rootpath = config.pluginmanager._confcutdir = Path.cwd()
     try:
         config.hook.pytest_collection(session=_SESSION)
         config.hook.pytest_runtestloop(session=_SESSION)

@@ -623,7 +623,8 @@ class MultiLanguageVerifier(ProgramVerifier):
 
     def check(self, prompts: Sequence[Prompt]) -> None:
         python = [prompt for prompt in prompts if has_python_tests(prompt)]
-        self.python.check(python)
+        if python:
+            self.python.check(python)
         super().check([prompt for prompt in prompts if not has_python_tests(prompt)])
 
     def prepare(self, languages: Sequence[str] = ()) -> str:

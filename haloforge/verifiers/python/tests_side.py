@@ -226,7 +226,7 @@ class Solution:
         if what == "class":
             type.__setattr__(kind, _OF_CLASS, (self, number, label))
             return kind
-        return kind.made(self, number, label)  # type: ignore[attr-defined]
+        return Class.made(kind, self, number, label)
 
     def _class(self, name: str, names: frozenset[str], callable_too: bool) -> type:
         """The one class that stands for the answer's class of that name."""
@@ -327,8 +327,8 @@ class Solution:
             return {"R": _held(value)[1]}
         if isinstance(value, Class):
             return {"R": _held(value)[1]}
-        if isinstance(value, type | types.BuiltinFunctionType | types.MethodDescriptorType) and (path := _path(value)):
-            return {"G": path}
+        if isinstance(value, _NAMED) and (path := _path(value)):
+            return {"G": path}  # a function of the tests' process would run there with whatever the answer gives it
         if isinstance(value, type) and issubclass(value, BaseException) and value.__name__ in self.exceptions:
             return {"G": ["solution", value.__name__]}
         if isinstance(value, BaseException):
@@ -372,10 +372,17 @@ def _names(family: list[Any], depth: int = 0) -> frozenset[str]:
     return frozenset((_name(family[0]),)).union(*(_names(base, depth + 1) for base in family[2]))
 
 
+_NAMED = (type, types.BuiltinFunctionType, types.MethodDescriptorType, types.FunctionType)
+
+
 def _path(value: Any) -> list[str] | None:
     """[module, name] of something of the standard library that the other side has too."""
     module = getattr(value, "__module__", None) or getattr(getattr(value, "__objclass__", None), "__module__", "")
-    if module not in ("builtins", "math", "operator", "_operator", "functools", "itertools", "collections", "string"):
+    if (
+        not isinstance(module, str)
+        or module.partition(".")[0] not in sys.stdlib_module_names
+        or module not in sys.modules
+    ):
         return None
     found: Any = sys.modules[module]
     for name in value.__qualname__.split("."):
@@ -546,8 +553,9 @@ class Class(type):
                 _held(held)[0].fail(f"the tests derive a class from {held.__name__} of the answer")
         return super().__new__(cls, name, bases, members)
 
-    def made(cls, solution: Solution, number: int, label: str) -> Any:
-        reference: Any = object.__new__(cls)  # type: ignore[arg-type]
+    @staticmethod
+    def made(kind: type, solution: Solution, number: int, label: str) -> Any:
+        reference: Any = object.__new__(kind)
         object.__setattr__(reference, _SLOT, (solution, number, label))
         return reference
 
@@ -562,7 +570,7 @@ class Class(type):
         return solution.get(number, name, _longer(label, f".{name}"))
 
     def __getattribute__(cls, name: str) -> Any:
-        if name.startswith("__") or name in ("made", "mro"):
+        if name.startswith("__") or name == "mro":
             return type.__getattribute__(cls, name)
         return type(cls).__getattr__(cls, name)
 

@@ -173,7 +173,7 @@ class PythonTests(Verifier):
             total=total,
             cpu_s=run.cpu_s,
             level=run.level,
-            trust=mode.trust if mode else SPLIT,
+            trust=mode.trust if mode and mode.suite else "",
             code=program.code if program else "",
         )
 

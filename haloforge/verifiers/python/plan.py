@@ -341,7 +341,7 @@ def _project(task: Prompt) -> Suite:
         return Suite(UNITTEST, **common, targets=tuple(targets))
     if runner in ("pytest", "py.test"):
         return Suite(PYTEST, **common, targets=tuple(named or ["."]))
-    raise Unusable(f"a project whose cmd is {task.cmd!r}; wanted is python -m unittest or pytest")
+    raise Unusable(f"a project whose cmd is {task.cmd!r}; wanted is python -m unittest or pytest with modules or paths")
 
 
 def _module_names(path: str) -> tuple[str, ...]:

@@ -259,7 +259,14 @@ class PythonTests(Verifier):
     # -- runs --
 
     def _run(self, code: str, task: Prompt, mode: Mode, cpu_s: float) -> Run:
-        return (self._split if mode.trust == SPLIT else self._in_process)(code, task, mode, cpu_s)
+        assert mode.suite
+        judge = self._split if mode.trust == SPLIT else self._in_process
+        run = judge(code, task, mode, cpu_s)
+        own = plans.with_own_helpers(mode.suite, code) if run.status == r.PASSED else None
+        if own:
+            again = judge(code, task, replace(mode, suite=own), cpu_s)
+            run = replace(again, cpu_s=run.cpu_s + again.cpu_s)
+        return run
 
     def _flavours(self, kind: str) -> tuple[Flavour, Flavour]:
         """Of the answer's box and of the tests'."""

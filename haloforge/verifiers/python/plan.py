@@ -10,7 +10,7 @@ import shlex
 import symtable
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -42,6 +42,8 @@ class Suite:
     """Of the prompt and the reference: what tests use and the answer must not replace. Runs in the tests' box."""
     asked: tuple[str, ...] = ()
     """Names that tests use and nothing but the answer defines."""
+    helpers: Mapping[str, str] = field(default_factory=dict)
+    """Functions of `given` that tests use → their syntax."""
     modules: tuple[str, ...] = ("solution",)
     """Names by which tests import the answer."""
     code_path: str = "solution.py"
@@ -64,6 +66,22 @@ class Suite:
         names = ("kind", "text", "path", "asked", "modules", "targets", "discover")
         code = {name: base64.b64encode(getattr(self, name)).decode() for name in ("program", "given")}
         return {"end": _END, "public": self.asked, **{name: getattr(self, name) for name in names}, **code}
+
+
+def with_own_helpers(suite: Suite, code: str) -> Suite | None:
+    """The suite with the helpers of the answer that are not as the prompt has them; None where there are none.
+
+    An answer must pass with the prompt's and with its own: a broken helper beside a right function is a wrong answer.
+    """
+    found = _functions(code) if suite.helpers and suite.kind != PYTEST else {}
+    own = [name for name, form in suite.helpers.items() if name in found and found[name] != form]
+    return replace(suite, asked=(*suite.asked, *own)) if own else None
+
+
+def _functions(code: str) -> dict[str, str]:
+    """Functions at the top of some code → their syntax."""
+    tree = python_tree(code)
+    return {node.name: ast.dump(node) for node in tree.body if isinstance(node, _FUNCTIONS)} if tree else {}
 
 
 class Unusable(Exception):
@@ -95,6 +113,7 @@ def plan(task: Prompt, tests: str, names: tuple[str, ...], reference: str | None
     modules = tuple(dict.fromkeys(("solution", *_imported(tree))))
     given, asked = _names(task, tree, tests, names, reference)
     common: dict[str, Any] = {"text": tests, "asked": asked, "modules": modules}
+    common["helpers"] = {name: form for name, form in _functions(given).items() if name in _globals(tests)[0]}
     if kind == PYTEST:
         head = "; ".join(
             [f"exec({given!r})"] * bool(given) + [f"from solution import {', '.join(asked)}"] * bool(asked)

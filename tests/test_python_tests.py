@@ -163,11 +163,10 @@ def test_a_reference_sets_the_time_and_how_many_checks_there_must_be(python):
 def test_helpers_of_the_prompt_are_the_prompt_s_own(python):
     text = "import math\n\ndef double(x):\n    return math.floor(2 * x)\n\n\ndef halve(x):\n    '''Half.'''\n"
     tests = "assert halve(double(3)) == 3\nassert math.pi > 3\n"
-    same = "def double(x):\n    return x\n\ndef halve(x):\n    return x\n"
-    assert judged(python, same, tests, text=text, entry_point="halve").status == "tests_failed"
-    assert (
-        judged(python, "def halve(x):\n    return x // 2\n", tests, text=text, entry_point="halve").status == "passed"
-    )
+    right, same = "def halve(x):\n    return x // 2\n", "def double(x):\n    return x\n\n"
+    assert judged(python, f"{same}def halve(x):\n    return x\n", tests, text=text, entry_point="halve").passed == 0
+    for own, status in (("", "passed"), ("def double(x):\n    return x + x\n\n", "passed"), (same, "tests_failed")):
+        assert judged(python, own + right, tests, text=text, entry_point="halve").status == status, own
 
 
 def test_tests_may_import_the_answer_by_any_name(python):

@@ -16,6 +16,7 @@ from actors.verifier import VerifierActor
 from haloforge.errors import RunStopped
 from haloforge.records import INFRA_ERROR, Prompt, Sample, VerifyResult
 from haloforge.tasks.answers import Answer
+from haloforge.verifiers.custom import carried
 
 log = logging.getLogger("haloforge")
 
@@ -32,6 +33,7 @@ class VerifierPool:
         """One verifier per entry of `places`, on that node."""
         self.slots = len(places) * PIPELINED
         self._kind, self._arguments, self._places = kind, arguments, places
+        self._code = carried(kind, arguments)
         self._names = [f"verifier@{node.ip}-{n}" for n, node in enumerate(places)]
         self._lives = [0] * len(places)
         self._actors = [self._start(n) for n in range(len(places))]
@@ -47,7 +49,7 @@ class VerifierPool:
         self._lives[n] += 1
         options = {**on_node(self._places[n]), "name": name, "num_cpus": 1, "max_concurrency": 1}
         watched = ray.remote(concurrency_groups={WATCHING: 1})(VerifierActor)
-        return watched.options(**options).remote(self._kind, self._arguments, n, name)
+        return watched.options(**options).remote(self._kind, self._arguments, n, name, self._code)
 
     async def start(self) -> list[dict[str, Any]]:
         """Wait until all have come up; returns what each says of itself."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from ray.exceptions import RayError
 from actors.calls import describe_process
 from actors.cluster import Cluster, Node, check_code, on_node
 from haloforge.errors import BadInput, HaloforgeError, MissingTool
+from haloforge.verifiers.custom import Code, arrived, carried
 
 log = logging.getLogger("haloforge")
 
@@ -31,12 +32,13 @@ class Surveyed:
     """Why it can get no verifier; "" where it can."""
 
 
-def look(kind: str, arguments: dict[str, Any], languages: Sequence[str]) -> dict[str, Any]:
+def look(kind: str, arguments: dict[str, Any], languages: Sequence[str], code: Mapping[str, Code]) -> dict[str, Any]:
     """Run on a node: what it is, which packages of a run it has, and what a verifier there would lack."""
     from haloforge.verifiers import get_verifier
 
     lacks, fingerprint = "", None
     try:
+        arrived(code)
         verifier = get_verifier(kind, **{"max_workers": 1, **arguments})
         verifier.prepare(languages)
         fingerprint = verifier.fingerprint()
@@ -55,7 +57,8 @@ async def survey(cluster: Cluster, kind: str, arguments: dict[str, Any], languag
 
     Raises RunStopped where a node runs other code than the driver.
     """
-    found = await asyncio.gather(*(_ask(node, kind, arguments, languages) for node in cluster.nodes))
+    code = carried(kind, arguments)
+    found = await asyncio.gather(*(_ask(node, kind, arguments, languages, code) for node in cluster.nodes))
     for one in found:
         if one.says:
             check_code("a task", one.says)
@@ -64,8 +67,8 @@ async def survey(cluster: Cluster, kind: str, arguments: dict[str, Any], languag
     return found
 
 
-async def _ask(node: Node, kind: str, arguments: dict[str, Any], languages: Sequence[str]) -> Surveyed:
-    says = await _call(node, look, kind, arguments, languages)
+async def _ask(node: Node, *asked: Any) -> Surveyed:
+    says = await _call(node, look, *asked)
     return Surveyed(node, {}, says) if isinstance(says, str) else Surveyed(node, says, says["lacks"])
 
 

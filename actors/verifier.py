@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -12,10 +13,18 @@ import ray
 from actors.calls import WATCHING, describe_process
 from haloforge.records import Prompt, VerifyResult
 from haloforge.verifiers import Verifier, get_verifier, verdict
+from haloforge.verifiers.custom import Code, arrived
 
 
 class VerifierActor:
-    def __init__(self, kind: str, arguments: dict[str, Any], slot: int, name: str) -> None:
+    def __init__(
+        self, kind: str, arguments: dict[str, Any], slot: int, name: str, code: Mapping[str, Code] | None = None
+    ) -> None:
+        """
+        Args:
+            code: the files of a user's class (custom.carried).
+        """
+        self._code = code or {}
         self._kind, self._arguments, self._name = kind, {"max_workers": 1, **arguments, "slot": slot}, name
         self._node = ray.util.get_node_ip_address()
         self._verified = 0
@@ -28,6 +37,7 @@ class VerifierActor:
     @cached_property
     def _verifier(self) -> Verifier:
         """Built by the first call: what goes wrong then reaches the driver as itself."""
+        arrived(self._code)
         return get_verifier(self._kind, **self._arguments)
 
     def describe(self) -> dict[str, Any]:

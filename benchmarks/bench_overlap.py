@@ -27,7 +27,7 @@ from haloforge.ledger import RunFolder
 from haloforge.loop import Run
 from haloforge.loop.sampling import TRAINING_FILES, generate_and_verify, training_example, training_requests
 from haloforge.records import PASSED, Prompt, Sample, SampleRequest, VerifyResult
-from haloforge.verdict_cache import VerdictCache
+from haloforge.verdicts.cache import VerdictCache
 from haloforge.watching.stages import Progress, Stage
 
 TARGET = 1.15

@@ -7,6 +7,7 @@
     │   ├── SwapNotProved           the engine does not serve what was trained
     │   └── LossNotFinite
     └── SandboxFault                our side of a verdict failed; becomes the status `infra_error`
+        └── SshFault                so did the way to another machine, or its compiler (haloforge/verifiers/msvc.py)
 
 Every constructor takes one message and nothing that is required besides, so that an error
 survives pickling and therefore Ray.

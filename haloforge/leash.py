@@ -6,8 +6,8 @@ or has a file open in one of the owner's own folders. Covers what was started wi
 was set; not what cleans its environment and holds nothing open there.
 
 Python's shared memory and semaphores outlive their processes, and who would remove them is killed too. So the watcher
-looks now and then which of them those processes have mapped, and removes those at the end; not what is older than
-the watch, somebody else's, or mapped by anybody who still lives.
+looks which of them those processes have mapped before it kills, and removes these; not what is older than the watch,
+somebody else's, or mapped by anybody who still lives.
 """
 
 from __future__ import annotations
@@ -60,14 +60,13 @@ def mapped(pids):
         except OSError:
             pass
     return found
-while fd is not None and not select.select([fd], [], [], 30.0)[0]:
-    shared |= mapped(held())
+if fd is not None:
+    select.select([fd], [], [])
 shared |= mapped(held())
 time.sleep(grace)
 clean, deadline = 0, time.monotonic() + 30
 while clean < 2 and time.monotonic() < deadline:
     pids = held()
-    shared |= mapped(pids)
     clean = 0 if pids else clean + 1
     for pid in pids:
         try:

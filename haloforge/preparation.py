@@ -25,7 +25,7 @@ from haloforge.models import StartPoint, context_length, resolve_start_point
 from haloforge.records import Prompt
 from haloforge.seeds import derive
 from haloforge.tasks.prompts import prompt_row, read_prompts
-from haloforge.verdict_cache import VerdictCache, verdict_cache
+from haloforge.verdicts.cache import VerdictCache, verdict_cache
 from haloforge.verifiers import check_ready
 
 log = logging.getLogger("haloforge")

@@ -1,7 +1,7 @@
 """Verify answers: each once, as many at a time as the judge takes, each verdict handed on as it arrives.
 
 In one process with threads here; with actors on a cluster it is the same loop (actors.verifying). Not here: files
-and terminals (verdict_rows, verify_cli).
+and terminals (verdicts.rows, verify_cli).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Protocol
 from haloforge.errors import HaloforgeError, RunStopped
 from haloforge.records import INFRA_ERROR, VerifyResult
 from haloforge.tasks.answers import Answer
-from haloforge.verdict_cache import VerdictCache
+from haloforge.verdicts.cache import VerdictCache
 from haloforge.verifiers import Verifier, verdict
 from haloforge.watching.stages import Stage
 

@@ -23,13 +23,13 @@ from haloforge import paths
 from haloforge.errors import EXIT_DONE, EXIT_FAILURES, BadInput, MissingTool
 from haloforge.records import COMPILED, INFRA_ERROR, STATUSES, UNKNOWN, Prompt, VerifyResult
 from haloforge.terminal import errors_shown, show, tell, terminable, write_out
-from haloforge.verdict_rows import VerdictRows, line_of, row_of
+from haloforge.verdicts.rows import VerdictRows, line_of, row_of
 from haloforge.watching.progress import seen_by_a_person, ticking, told
 from haloforge.watching.stages import Several, Stage
 
 if TYPE_CHECKING:
     from haloforge.tasks.answers import Answer, Bad
-    from haloforge.verdict_cache import VerdictCache
+    from haloforge.verdicts.cache import VerdictCache
     from haloforge.verification import AnswerJudge
     from haloforge.verifiers import Verifier
     from haloforge.verifiers.self_test import Found
@@ -103,7 +103,7 @@ class Job:
     @property
     def made_from(self) -> dict[str, Any]:
         """What an output must share to be gone on with."""
-        from haloforge.verdict_store import POOL_SETTINGS, deciding
+        from haloforge.verdicts.store import POOL_SETTINGS, deciding
 
         digest = hashlib.sha256()
         for a in sorted(self.answers, key=lambda a: a.id):
@@ -275,7 +275,7 @@ async def play(job: Job, output: str | None, no_cache: bool, quiet: bool, single
 @asynccontextmanager
 async def judging(job: Job, no_cache: bool) -> AsyncIterator[tuple[AnswerJudge, VerdictCache]]:
     """Who judges, here or on a cluster, and what is known already."""
-    from haloforge.verdict_cache import verdict_cache
+    from haloforge.verdicts.cache import verdict_cache
 
     async with contextlib.AsyncExitStack() as until_end:
         judge: AnswerJudge

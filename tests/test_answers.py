@@ -49,7 +49,7 @@ def test_completions_are_joined_with_the_tasks_that_they_name(read):
     ("rows", "words"),
     [
         ([{"id": 1, "code": "x"}, {"id": 2}], 'line 2: the row has no answer: "code"'),
-        ([{"id": 1, "code": 3}], "line 1: code is int; wanted is a text"),
+        ([{"id": 1, "code": 3}], "line 1: code is 3; wanted is a text"),
         ([{"id": 1, "code": "x"}, {"id": 1, "code": "y"}], "line 2: id '1' is also that of line 1"),
         ([{"code": "x", "tests": "hm"}], "line 1: tests is a text"),
         (["{"], "line 1: not JSON"),

@@ -13,8 +13,9 @@ from haloforge.config.raft import LimitsBlock
 from haloforge.errors import BadInput
 from haloforge.preparation import verifier_arguments
 from haloforge.records import Prompt
-from haloforge.verifiers import VERIFIERS, ChainedVerifier, SubprocessVerifier, get_verifier
+from haloforge.verifiers import VERIFIERS, get_verifier
 from haloforge.verifiers.arguments import arguments_of
+from haloforge.verifiers.programs import ProgramVerifier
 
 FILE = {"command": "true {file}"}
 TWO = [{"type": "gcc"}, {"type": "clang"}]
@@ -52,9 +53,9 @@ def classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "broken_checks.py").write_text("class Any(:\n")
     (tmp_path / "whole_checks.py").write_text(
         "from haloforge.verifiers import Verifier\n"
-        "class Plain(Verifier): pass\n"
-        "class Fails(Verifier):\n    def __init__(self): 1 / 0\n"
-        "class Most(Verifier):\n    def __init__(self, most=1, **more): super().__init__(**more)\n"
+        "class Plain(Verifier):\n    def verify(self, code): pass\n"
+        "class Fails(Plain):\n    def __init__(self): 1 / 0\n"
+        "class Most(Plain):\n    def __init__(self, most=1, **more): super().__init__(**more)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -93,7 +94,7 @@ def test_limits_that_nobody_names_are_those_of_the_config():
     limits = LimitsBlock().model_dump()
     assert len(limits) == 5
     for name, kind in VERIFIERS.items():
-        if kind not in (ChainedVerifier, SubprocessVerifier):
+        if issubclass(kind, ProgramVerifier):
             verifier = get_verifier(name)
             assert {key: getattr(verifier, key) for key in limits} == limits
 
@@ -127,7 +128,12 @@ def test_a_command_that_is_not_there_is_no_verdict_on_the_sample():
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMPILERS = {"gcc", "clang", "mingw", "rust", "go", "dotnet", "auto", "execution"}
-OF = {"all": {*VERIFIERS}, "all but subprocess": {*VERIFIERS} - {"subprocess"}, "compilers": COMPILERS}
+OF = {
+    "all": {*VERIFIERS},
+    "all but subprocess and msvc": {*VERIFIERS} - {"subprocess", "msvc"},
+    "compilers": COMPILERS,
+    "compilers and msvc": COMPILERS | {"msvc"},
+}
 
 
 def test_the_table_of_arguments_is_what_the_constructors_take():

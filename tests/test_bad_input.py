@@ -106,6 +106,7 @@ def made(folder: Path) -> Path:
     del identity["raft"]["min_samples"]
     write(folder / "old/raft_statistics.json", json.dumps({"schema": 1, "run": {"identity": identity}, "cycles": []}))
     write(folder / "file", "")
+    write(folder / "mute.py", "from haloforge.verifiers import Verifier\nclass Mute(Verifier): pass\n")
     return folder
 
 
@@ -155,6 +156,21 @@ TABLE: dict[str, tuple[list[str], list[str]]] = {
     "a threshold of 3": (["--config", "threshold.yaml"], ["raft.reward_threshold", "less than or equal to 1", "got 3"]),
     "--set without a value": ([*RUN, "--set", "lora.r"], ["key=value"]),
     "a verifier that there is none": ([*RUN, "--verifier", "gc"], ["'gc'", "gcc", "execution"]),
+    "a class in a file that is not there": ([*RUN, "--verifier", "no.py:Mine"], ["'no.py' not found", "looked at"]),
+    "a class that lacks verify": (
+        [*RUN, "--verifier", "mute.py:Mute"],
+        ["mute.py:Mute", "lacks verify", "verify(self"],
+    ),
+    "a class that is not in its file": ([*RUN, "--verifier", "mute.py:Loud"], ["mute.py", "has no 'Loud'"]),
+    "msvc without a machine": ([*RUN, "--verifier", "msvc"], ["host is ''", "--host"]),
+    "msvc for tests that it does not run": (
+        [*RUN, "--verifier", "msvc", "--host", "h"],
+        ["only compiles", "run: true"],
+    ),
+    "msvc without its key": (
+        [*prompts("untested.jsonl"), "--verifier", "msvc", "--host", "h", "--ssh-key", "no_key"],
+        ["ssh_key no_key", "not a file"],
+    ),
     "a model folder without a model": (["--model", "empty", *RUN[2:]], ["empty", "not a model folder", "config.json"]),
     "a model path that does not exist": (["--model", "nomodel", *RUN[2:]], ["nomodel", "not found"]),
     "an adapter of another base": (

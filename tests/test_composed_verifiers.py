@@ -101,6 +101,8 @@ def test_a_command_judges_by_its_exit_status_in_a_box(tmp_path):
     hangs = SubprocessVerifier("cat {file}; while :; do :; done", max_workers=1, timeout=0.2)
     assert hangs.verify(RIGHT).status == "timeout"
     assert grep.verify("").status == "no_code"
+    once = SubprocessVerifier("cat {file}; test -e seen || { touch seen; sleep 60; }", max_workers=1, timeout=0.2)
+    assert once.verify(RIGHT).status == "passed"
     with pytest.raises(BadInput, match=r"command is 'true'; wanted is one with \{file\}"):
         SubprocessVerifier("true")
 

@@ -184,7 +184,7 @@ def test_config_show_validate_and_schema_answer(tmp_path):
     copied = yaml(tmp_path, shown.stdout)
     assert config.load(RaftConfig, copied) == config.load(RaftConfig, paths.find_config("demo.yaml"), {"seed": 9})
     copied.write_text("verifier: exection\n")
-    assert "'exection'; known are" in run("config", "validate", str(copied)).stderr
+    assert "'exection'; did you mean 'execution'?" in run("config", "validate", str(copied)).stderr
     good = yaml(tmp_path, "training: {per_device_train_batch_size: 4}\n")
     assert "ok (sft)" in run("config", "validate", str(good)).stdout
     good.write_text("data: {train_fil: x}\n")

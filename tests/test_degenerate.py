@@ -21,9 +21,9 @@ LENGTH, BOUND_S = 60_000, 1.5
 """Of CPU time; linear is below 0.2 s, and a square is 6 s where a tenth of the length takes 60 ms."""
 UNITS = (
     " ", "\n", "\t", " \n", "`", "```\n", "<", '"', "'", "/*", "//\\\n", "{", "}", "({", "{}", "\\", "#include",
-    "#include <a>\n",     "#define a\n", "fn ", "fn a(){", "using ", "using A;\n", "import ", "package", "operator ", "static ", "a,\n",
-    "func a\n",     "auto ", "std::", 'r#"', 'R"(', '$"{', "namespace a{", "class a{", "mod a{", "extern {", "#[", "if let ", "<think>",
-    "int a(", 'asm"',
+    "#include <a>\n", "#define a\n", "fn ", "fn a(){", "using ", "using A;\n", "import ", "package", "operator ",
+    "static ", "a,\n", "func a\n", "auto ", "std::", 'r#"', 'R"(', '$"{', "namespace a{", "class a{", "mod a{",
+    "extern {", "#[", "if let ", "<think>", "int a(", 'asm"',
 )  # fmt: skip
 TEXTS = {unit: (unit * LENGTH)[:LENGTH] for unit in UNITS}
 TEXTS["all of them"] = ("int a;\n" + "".join(UNITS) * LENGTH)[:LENGTH]
@@ -48,7 +48,9 @@ def driven(text, tests, as_it_stands):
     language, kind, code = TESTS[tests]
     task = Prompt("p", "p", language, tests=code, tests_kind=kind, entry_point="add")
     with suppress(NotDriven):
-        EVERY[language].drive(assemble(text, task, as_it_stands=as_it_stands), Secret())
+        drive = EVERY[language].drive
+        assert drive
+        drive(assemble(text, task, as_it_stands=as_it_stands), Secret())
 
 
 def built(text, language):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
 
-from haloforge.errors import MissingTool
+from haloforge.errors import BadInput, MissingTool
 from haloforge.records import Case, Prompt
 from haloforge.verifiers import GoVerifier, get_verifier
 from haloforge.verifiers.go_toolchain import built_archives, toolchain
@@ -255,10 +256,13 @@ def test_names_that_the_tests_have_too_do_no_harm(go):
 MODULE = "module example.com/sums\n\ngo 1.18\n"
 
 
-def project(go, code, files, cmd="go test ./...", code_path="sums.go"):
+def project_task(files, cmd="go test ./..."):
     files = {"go.mod": MODULE, **files}
-    task = Prompt("p", "text", language="go", tests_kind="files", files=files, cmd=cmd, code_path=code_path)
-    return go.verify(code, task, as_it_stands=True)
+    return Prompt("p", "text", language="go", tests_kind="files", files=files, cmd=cmd, code_path="sums.go")
+
+
+def project(go, code, files, cmd="go test ./..."):
+    return go.verify(code, project_task(files, cmd), as_it_stands=True)
 
 
 SUB = {
@@ -352,7 +356,9 @@ def test_an_answers_own_package_line_does_not_decide_whether_it_is_judged(go):
         ({"deep/w.go": 'package deep\n\nimport "golang.org/x/text"\n'}, "go test", "golang.org/x/text"),
     ],
 )
-def test_a_project_of_another_kind_is_unknown(go, files, cmd, named):
+def test_a_project_of_another_kind_is_refused_before_a_run_and_unknown(go, files, cmd, named):
+    with pytest.raises(BadInput, match=f"not judged here: .*{re.escape(named)}"):
+        go.check([project_task(SUB), project_task({**SUB, **files}, cmd)])
     result = project(go, DEEP, {**SUB, **files}, cmd)
     assert (result.status, named in result.details) == ("unknown", True), result
 

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MEANS = """
 budgets code_digest config hardware leash ledger metrics models output_folder paths proof sandbox seeds selection
-source tasks terminal verdict_cache verdict_rows verdict_store versions watching
+source tasks terminal verdicts versions watching
 """
 WORK = "data generation loop preparation rendering sft_folder training verification verifiers"
 COMMANDS = "__main__ cli config_cli doctor raft sft verify_cli"

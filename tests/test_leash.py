@@ -104,9 +104,10 @@ from haloforge import leash
 name = leash.token()
 leash.hold(name, grace_s=0.1)
 # the engine's way: a process of its own makes the memory, and none of those that could remove it lives to do so
-code = ("import multiprocessing as mp, sys, time; from multiprocessing import shared_memory;"
+code = ("import multiprocessing as mp, os, sys, time; from multiprocessing import resource_tracker, shared_memory;"
         "made = shared_memory.SharedMemory(create=True, size=1 << 20); lock = mp.get_context('spawn').Lock();"
         "seen = [shared_memory.SharedMemory(name) for name in sys.argv[1:]];"
+        "os.kill(resource_tracker._resource_tracker._pid, 9);"
         "print(made.name, lock._semlock.name, flush=True); time.sleep(600)")
 own = subprocess.Popen([sys.executable, "-c", code, *sys.argv[1:]], env={**os.environ, name: "1"},
                        stdout=subprocess.PIPE, text=True)

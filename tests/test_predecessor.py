@@ -71,6 +71,7 @@ FAULTS = {
     "rewards depend on load; a missing compiler reads as bad code": [
         "test_verifiers::test_a_loaded_machine_changes_no_verdict",
         "test_verifiers::test_a_fault_of_ours_is_never_the_samples",
+        "test_msvc::test_a_broken_connection_is_our_fault_and_what_it_left_is_removed",
         "test_verifiers::test_a_compiler_that_is_broken_is_our_fault_and_a_sample_that_says_so_is_not_believed",
     ],
     "generated code deletes files, reads tokens, leaves processes, floods the trainer": [

@@ -214,7 +214,7 @@ def test_conditions_are_read():
 
 
 KEY_HUNT = (attacks.FOLDER / "forgeries/looking_for_the_key_in_the_source.rs").read_text().partition("\n")[2]
-FORGERIES = sorted(name for name in attacks.ATTACKS if name.endswith(".rs"))
+FORGERIES = sorted(name for name in attacks.ATTACKS if name.endswith(".rs") and not name.startswith(attacks.BUILDS))
 
 
 @pytest.mark.parametrize("name", FORGERIES)
@@ -296,7 +296,9 @@ def test_a_project_may_have_several_files_features_and_modules(rust):
         (project(path="src/other.rs"), "no library"),
     ],
 )
-def test_a_project_that_is_not_understood_is_unknown(rust, task, said):
+def test_a_project_that_is_not_understood_is_refused_before_a_run_and_unknown(rust, task, said):
+    with pytest.raises(BadInput, match=f"not judged here: .*{re.escape(said)}"):
+        rust.check([project(), task])
     result = rust.verify(LIB, task)
     assert (result.status, result.reward) == ("unknown", None)
     assert said in result.details

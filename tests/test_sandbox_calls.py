@@ -12,7 +12,7 @@ import pytest
 
 from haloforge import sandbox
 from haloforge.errors import MissingTool, SandboxFault
-from haloforge.sandbox import LANDLOCK, MIB, NS, Flavour, Limits, canaries, zygotes
+from haloforge.sandbox import LANDLOCK, MIB, NS, RLIMITS, Flavour, Limits, canaries, zygotes
 from tests.in_boxes import each_level, running, zygote_of
 
 pytestmark = pytest.mark.sandbox
@@ -249,6 +249,15 @@ def test_a_box_that_dies_in_a_call_is_a_violation_and_a_killed_zygote_our_fault(
         zygote_of(box).process.kill()
         with pytest.raises(SandboxFault, match="zygote"):
             box.finish()
+
+
+def test_the_weak_level_calls_too_with_its_limits():
+    with sandbox.box({"main.py": PROBE}, level=RLIMITS, flavour=PLAIN) as box:
+        given = json.loads(box.call(SCRIPT, b"main.py").stdout)
+        assert (given["fds"], given["shared"], given["status"]["Seccomp"]) == (["0", "1", "2"], [], "2")
+        assert box.call(EXEC, b"while True: pass", Limits(cpu_s=0.2)).ended_by == "cpu_limit"
+        assert box.call(EXEC, b"import subprocess; subprocess.Popen(['/bin/sleep', '77.25'])").ok
+        assert not running("77.25")
 
 
 def test_calls_and_runs_share_a_box():

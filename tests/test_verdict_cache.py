@@ -16,8 +16,8 @@ import pytest
 
 from haloforge.code_digest import VERIFYING, code_digest, verifying_digest
 from haloforge.records import Case, Checker, Prompt, VerifyResult
-from haloforge.verdict_cache import VerdictCache, verdict_cache
-from haloforge.verdict_store import VerdictStore, circumstances
+from haloforge.verdicts.cache import VerdictCache, verdict_cache
+from haloforge.verdicts.store import VerdictStore, circumstances
 from haloforge.verifiers import get_verifier
 
 TASK = Prompt("double", "double n", "c", (Case("2\n", "4\n"),), entry_point="f", metadata={"note": 1})
@@ -129,8 +129,8 @@ def test_settings_of_the_pool_and_the_order_of_machines_are_no_circumstances():
 
 
 def test_digests_alone_never_decide(file, monkeypatch):
-    monkeypatch.setattr("haloforge.verdict_store._digest", lambda content: b"the same")
-    monkeypatch.setattr("haloforge.verdict_cache._digest", lambda task: 1)
+    monkeypatch.setattr("haloforge.verdicts.store._digest", lambda content: b"the same")
+    monkeypatch.setattr("haloforge.verdicts.cache._digest", lambda task: 1)
     store = VerdictStore(HERE, file)
     failed = replace(PASSED, success=False, status="wrong_answer")
     store.add("a", False, TASK, PASSED)
@@ -215,7 +215,7 @@ def test_without_a_fingerprint_or_where_it_is_not_wanted_nothing_is_on_disk(home
 WRITER = """
 import sys
 from pathlib import Path
-from haloforge.verdict_store import VerdictStore
+from haloforge.verdicts.store import VerdictStore
 from haloforge.records import Case, Prompt, VerifyResult
 store = VerdictStore("here", Path(sys.argv[1]))
 for n in range(int(sys.argv[3])):

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Install the system tools that haloforge needs and this machine lacks: gcc, g++,
 # util-linux (setpriv, prlimit) and Python's venv module. Knows Debian/Ubuntu (apt-get) and Fedora (dnf).
-# With --languages also what the other compiled languages need: clang, mingw-w64, Rust, Go, mono, and mold to link fast.
+# With --languages also what the other compiled languages need: clang, mingw-w64, Rust, Go, mono, mold to link fast, and
+# the ssh client, by which cl on a Windows machine is reached.
 # Safe to repeat. Without the rights to install it prints the command to run and exits 1.
 set -eu
 
@@ -41,6 +42,7 @@ if [ "${1:-}" = --languages ]; then
     has mcs || missing mono-mcs mono-devel
     [ "$family" = apt ] && { has_package libmono-system-numerics4.0-cil || missing libmono-system-numerics4.0-cil ""; }
     has mold || missing mold mold
+    { has ssh && has sftp; } || missing openssh-client openssh-clients
 fi
 
 if [ -z "$wanted" ]; then

@@ -136,8 +136,8 @@ class HardwareBlock(Block):
 
 class VerifierBlock(Block):
     type: str = "gcc"
-    """A name of `haloforge verifiers list`, or a class of yours as package.module:Class, also under the key `class`.
-    A plain string for `verifier` means this key."""
+    """A name of `haloforge verifiers list`, or a class of yours as package.module:Class or file.py:Class, also under
+    the key `class`. A plain string for `verifier` means this key."""
     args: dict[str, Any] = Field(default_factory=dict)
     """Arguments of the verifier's constructor."""
     stages: list[dict[str, Any]] = Field(default_factory=list)

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from haloforge import paths
 from haloforge.config.blocks import Block, unfolded
 from haloforge.errors import BadInput
 
@@ -96,7 +97,26 @@ def read_file(file: Path) -> Layer:
         raise BadInput(f"{file} is not valid YAML: {e}") from e
     if read is not None and not isinstance(read, dict):
         raise BadInput(f"{file} must hold keys and values, not a {type(read).__name__}")
-    return Layer(str(file), flat(read or {}))
+    return Layer(str(file), _beside(file.parent, flat(read or {})))
+
+
+def _beside(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """`verifier.class: checks.py:Class` where checks.py lies beside the config: with the path to it from here."""
+
+    def found(name: Any) -> Any:
+        place, colon, kind = name.rpartition(":") if isinstance(name, str) else ("", "", "")
+        there = place.endswith(".py") and not Path(place).is_absolute() and (folder / place).is_file()
+        return f"{paths.shown((folder / place).absolute())}{colon}{kind}" if there else name
+
+    def stage(one: Any) -> Any:
+        return {k: found(v) if k in ("type", "class") else v for k, v in one.items()} if isinstance(one, dict) else one
+
+    for key, value in values.items():
+        if key in ("verifier.type", "verifier.class"):
+            values[key] = found(value)
+        elif key == "verifier.stages" and isinstance(value, list):
+            values[key] = [stage(one) for one in value]
+    return values
 
 
 class _Unique(yaml.SafeLoader):

@@ -15,7 +15,7 @@ from haloforge.config import RaftConfig
 from haloforge.ledger import RunFolder
 from haloforge.proof import ExactReport
 from haloforge.records import Prompt, Sample, SampleRequest, TrainingExample, VerifyResult
-from haloforge.verdict_cache import VerdictCache
+from haloforge.verdicts.cache import VerdictCache
 from haloforge.watching.stages import Progress, Stage
 
 log = logging.getLogger("haloforge")

@@ -18,7 +18,7 @@ Extraction repeats until nothing changes, so it is idempotent. Line ends become 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from haloforge.source.detect import ALIASES, known_language, language_of
@@ -117,6 +117,12 @@ def fenced_blocks(text: str) -> list[Extracted]:
     if opened is not None:
         blocks.append(_block(lines, opened))
     return blocks
+
+
+def foreign_fences(text: str, known: Collection[str]) -> str:
+    """The languages of an answer's fences, where all of its code is fenced as others than `known`; else ""."""
+    tags = {block.language for block in fenced_blocks(without_thoughts(text)) if block.code}
+    return ", ".join(sorted(filter(None, tags))) if None not in tags and not tags & set(known) else ""
 
 
 def _block(lines: list[str], fence: re.Match[str]) -> Extracted:

@@ -30,20 +30,22 @@ _C = "|".join(
         r"'(?:\\.|[^'\\\n])*'?",
     )
 )
+_PLAIN_LINE_COMMENT = r"//[^\n]*"
+"""Where no backslash joins lines."""
 _RUST = "|".join(
     (
-        _LINE_COMMENT,
-        r"\bb?r(?P<hashes>#*)\".*?(?:\"(?P=hashes)|\Z)",
+        _PLAIN_LINE_COMMENT,
+        r"\b[bc]?r(?P<hashes>#*)\".*?(?:\"(?P=hashes)|\Z)",
         r"\"(?:\\.|[^\"\\])*\"?",
         r"\bb?'(?:\\(?:x[0-9a-fA-F]{2}|u\{[^}]*\}|.)|[^\\'\n])'",
         r"'(?:\\(?:x[0-9a-fA-F]{2}|u\{[^}]*\}|.)|[^\\'\n])'",
-        _BLOCK_COMMENT,
+        r"(?P<nested>/\*)",
     )
 )
-_GO = "|".join((_LINE_COMMENT, _BLOCK_COMMENT, r"`[^`]*`?", _QUOTED, r"'(?:\\.|[^'\\\n])+'?"))
+_GO = "|".join((_PLAIN_LINE_COMMENT, _BLOCK_COMMENT, r"`[^`]*`?", _QUOTED, r"'(?:\\.|[^'\\\n])+'?"))
 _CSHARP = "|".join(
     (
-        _LINE_COMMENT,
+        _PLAIN_LINE_COMMENT,
         _BLOCK_COMMENT,
         r"(?:\$@|@\$|@)\"(?:\"\"|[^\"])*\"?",
         r"\$*\"\"\".*?(?:\"\"\"|\Z)",
@@ -71,33 +73,31 @@ def masked(code: str, language: str, directives: bool = False) -> str:
         directives: also blank the preprocessor's lines.
     """
     if language == "rust":
-        code = _without_nested_comments(code)
+        return _masked_rust(code)
     text = _NOT_CODE[language].sub(_blanked, code)
-    return _DIRECTIVE.sub(_blanked, text) if directives and language != "rust" else text
+    return _DIRECTIVE.sub(_blanked, text) if directives else text
+
+
+def _masked_rust(code: str) -> str:
+    """Its comments may hold others."""
+    pieces, at = [], 0
+    while match := _NOT_CODE["rust"].search(code, at):
+        end = match.end()
+        if match["nested"]:
+            depth = 1
+            while depth and (found := _NESTED_COMMENT.search(code, end)):
+                depth += 1 if found[0] == "/*" else -1
+                end = found.end()
+            end = len(code) if depth else end
+        pieces += [code[at : match.start()], re.sub(r"[^\n]", " ", code[match.start() : end])]
+        at = end
+    return "".join([*pieces, code[at:]])
 
 
 def _blanked(match: re.Match[str]) -> str:
     if match.groupdict().get("keep"):
         return match[0]
     return "".join("\n" if ch == "\n" else " " for ch in match[0])
-
-
-def _without_nested_comments(code: str) -> str:
-    """Rust's /* may hold others; those that do are blanked whole."""
-    if code.count("/*") < 2:
-        return code
-    depth, start, pieces, done = 0, 0, [], 0
-    for match in _NESTED_COMMENT.finditer(code):
-        if match[0] == "/*":
-            if depth == 0:
-                start = match.start()
-            depth += 1
-        elif depth:
-            depth -= 1
-            if depth == 0 and "/*" in code[start + 2 : match.start()]:
-                pieces += [code[done:start], re.sub(r"[^\n]", " ", code[start : match.end()])]
-                done = match.end()
-    return "".join([*pieces, code[done:]])
 
 
 @dataclass(frozen=True, slots=True)

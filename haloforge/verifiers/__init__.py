@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import builtins
 import difflib
-import importlib
-import os
-import sys
 from collections.abc import Iterable
 from typing import Any
 
 from haloforge.errors import BadInput, HaloforgeError
 from haloforge.records import Case, Checker, Prompt, VerifyResult
+from haloforge.verifiers import custom
 from haloforge.verifiers.arguments import arguments_of, fitted
 from haloforge.verifiers.base import Verifier, verdict
 from haloforge.verifiers.chained import ChainedVerifier
 from haloforge.verifiers.commands import SubprocessVerifier
+from haloforge.verifiers.msvc import RemoteMSVCVerifier
+from haloforge.verifiers.powershell import PowerShellVerifier
 from haloforge.verifiers.programs import (
     ClangVerifier,
     DotNetVerifier,
@@ -56,6 +56,8 @@ VERIFIERS: dict[str, type[Verifier]] = {
     "mbpp": MBPPVerifier,
     "unittest": UnittestVerifier,
     "pytest": PytestVerifier,
+    "msvc": RemoteMSVCVerifier,
+    "powershell": PowerShellVerifier,
     "chain": ChainedVerifier,
     "subprocess": SubprocessVerifier,
 }
@@ -71,21 +73,12 @@ _UNSAID = {"run_after_compile": False, "check_only": False, "warnings": "ignore"
 
 
 def get_verifier(type: str, **args: Any) -> Verifier:
-    """The verifier called `type`, or the user's class "package.module:Class", built with `args`.
+    """The verifier called `type`, or the user's class "package.module:Class" or "file.py:Class", built with `args`.
 
     Raises:
         BadInput: there is none of that name, it does not take these arguments, or its constructor fails.
     """
-    if type in VERIFIERS:
-        kind = VERIFIERS[type]
-    elif ":" in type or "." in type:
-        kind = _custom(type)
-    else:
-        near = difflib.get_close_matches(type, VERIFIERS, 1)
-        raise BadInput(
-            f"there is no verifier {type!r}{f'; did you mean {near[0]!r}?' if near else ''}; known are "
-            f"{', '.join(VERIFIERS)}, and classes as package.module:Class"
-        )
+    kind = kind_of(type)
     taken = arguments_of(kind)
     left_out = {name for name in args if name not in taken and (name in OURS or args[name] == _UNSAID.get(name, ...))}
     if kind is not ChainedVerifier:  # it hands them on to its stages
@@ -100,7 +93,7 @@ def get_verifier(type: str, **args: Any) -> Verifier:
         )
     args = fitted(type, kind, args)
     try:
-        return kind(**args)
+        verifier = kind(**args)
     except HaloforgeError:
         raise
     except Exception as e:
@@ -108,22 +101,22 @@ def get_verifier(type: str, **args: Any) -> Verifier:
             raise
         what = "does not take these arguments" if isinstance(e, TypeError) else "cannot be made"
         raise BadInput(f"verifier {type} {what}: {builtins.type(e).__name__}: {e} (arguments: {args})") from e
+    if not hasattr(verifier, "max_workers"):
+        raise BadInput(f"verifier {type}: its __init__ does not call super().__init__(); let it")
+    return verifier
 
 
-def _custom(path: str) -> builtins.type[Verifier]:
-    module, _, name = path.replace(":", ".").rpartition(".")
-    if os.getcwd() not in sys.path:  # as under `python -m`, also for the command and on the nodes of a job
-        sys.path.insert(0, os.getcwd())
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except Exception as e:  # the module's own code runs here
-        raise BadInput(
-            f"verifier {path!r} cannot be imported: {type(e).__name__}: {e}; its module must be in the working "
-            "directory or on PYTHONPATH, on every node"
-        ) from e
-    if not (isinstance(found, builtins.type) and issubclass(found, Verifier)):
-        raise BadInput(f"verifier {path!r} is no subclass of haloforge.verifiers.Verifier")
-    return found
+def kind_of(type: str) -> builtins.type[Verifier]:
+    """The class behind a name. Raises BadInput where there is none, or it is no verifier."""
+    if type in VERIFIERS:
+        return VERIFIERS[type]
+    if custom.is_custom(type):
+        return custom.find(type)
+    near = difflib.get_close_matches(type, VERIFIERS, 1)
+    raise BadInput(
+        f"there is no verifier {type!r}{f'; did you mean {near[0]!r}?' if near else ''}; known are "
+        f"{', '.join(VERIFIERS)}, and classes as package.module:Class or file.py:Class"
+    )
 
 
 def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> None:
@@ -144,6 +137,7 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
 __all__ = [
     "VERIFIERS", "AssertsVerifier", "Case", "ChainedVerifier", "Checker", "ClangVerifier", "DotNetVerifier",
     "ExecutionVerifier", "GCCVerifier", "GoVerifier", "HumanEvalVerifier", "MBPPVerifier", "MinGWVerifier",
-    "MultiLanguageVerifier", "Prompt", "PytestVerifier", "RewardLevel", "RustVerifier", "SubprocessVerifier",
-    "UnittestVerifier", "Verifier", "VerifyResult", "check_ready", "get_verifier", "languages_of", "verdict",
+    "MultiLanguageVerifier", "PowerShellVerifier", "Prompt", "PytestVerifier", "RemoteMSVCVerifier", "RewardLevel",
+    "RustVerifier", "SubprocessVerifier", "UnittestVerifier", "Verifier", "VerifyResult", "check_ready", "get_verifier",
+    "kind_of", "languages_of", "verdict",
 ]  # fmt: skip

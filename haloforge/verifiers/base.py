@@ -24,6 +24,7 @@ from haloforge import sandbox
 from haloforge.errors import BadInput, HaloforgeError, MissingTool, SandboxFault
 from haloforge.records import INFRA_ERROR, Prompt, VerifyResult
 from haloforge.source import extract
+from haloforge.verifiers.rewards import RewardLevel as RewardLevel  # where halo-forge's verifiers import it from
 
 ATTEMPTS = 2
 """How often a sample is tried here before a fault of ours is its `infra_error`; a pool then tries other verifiers."""
@@ -114,7 +115,7 @@ class Verifier:
                 raise MissingTool(f"verifier {self.name}: {path} of verifier.mounts is absent on this node")
         for language in languages:
             self.required_tools(language)
-        return sandbox.level(self.allow_weak)
+        return self.level
 
     def fingerprint(self) -> dict[str, Any] | None:
         """All of this machine that decides a verdict, as JSON; None where that cannot be known: nothing is then kept
@@ -139,7 +140,7 @@ class Verifier:
         Raises:
             MissingTool: this machine cannot hold a sandbox; the message has the remedy.
         """
-        sandbox.level(self.allow_weak)
+        _ = self.level  # or there is no sandbox here, and it says so
         start = time.monotonic()
         for left in reversed(range(ATTEMPTS)):
             try:

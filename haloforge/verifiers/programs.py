@@ -10,11 +10,12 @@ import logging
 import platform
 import re
 import shlex
+import signal
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, ClassVar, Literal
 
 from haloforge import records as r
@@ -23,8 +24,8 @@ from haloforge.errors import BadInput, MissingTool
 from haloforge.records import Case, Checker, Prompt, VerifyResult
 from haloforge.sandbox import MIB, Box, Limits, Outcome
 from haloforge.source import extract
-from haloforge.source.assemble import Program, assemble
-from haloforge.source.detect import known_language, language_of_tests
+from haloforge.source.assemble import SOURCES, Program, assemble
+from haloforge.source.detect import language_of_tests
 from haloforge.tasks import compare
 from haloforge.tasks.prompts import parse_case
 from haloforge.verifiers import checkers, rewards
@@ -33,6 +34,7 @@ from haloforge.verifiers.broken_toolchain import check_toolchain, smallest_fails
 from haloforge.verifiers.drivers import Driven, NotDriven, Secret
 from haloforge.verifiers.languages import Language, Preamble, Unit
 from haloforge.verifiers.languages.rows import EVERY, ROWS
+from haloforge.verifiers.powershell import PowerShellVerifier, parser_versions
 from haloforge.verifiers.precompiled import PrecompiledHeaders
 from haloforge.verifiers.python_tests import PythonTests, has_python_tests
 from haloforge.verifiers.resident import Compiled, ResidentCompilers
@@ -57,6 +59,7 @@ _AKIN = {"c", "cpp", "cpp-windows"}
 REFERENCE_CPU_S = 60.0
 """CPU seconds of a reference solution's run, whose time is not known yet."""
 _NO_TASK = Prompt(id="", text="")
+_SIBLING = {"c": "cpp", "cpp": "c"}
 
 
 @dataclass
@@ -138,7 +141,23 @@ class ProgramVerifier(Verifier):
         """(task, reference solution) → CPU seconds of its longest run; None where it does not pass."""
 
     def judge(self, code: str, task: Prompt | None, as_it_stands: bool) -> VerifyResult:
-        return self._result(self._tried(code, task or _NO_TASK, as_it_stands))
+        task = task or _NO_TASK
+        trial = self._tried(code, task, as_it_stands)
+        if trial.status == r.COMPILE_ERROR and self._guessed(task, code):
+            return self._result(self._second_guess(trial, code, task, as_it_stands))
+        return self._result(trial)
+
+    def _second_guess(self, first: _Trial, code: str, task: Prompt, as_it_stands: bool) -> _Trial:
+        """C and C++ share most of their text: what does not compile as the one that it looked like may be the other."""
+        other = _SIBLING.get(first.metadata["language"] or "cpp")
+        if other in self.rows:
+            second = self._tried(code, replace(task, language=other), as_it_stands)
+            if second.status != r.COMPILE_ERROR:
+                second.cpu_s += first.cpu_s
+                return second
+            first.cpu_s += second.cpu_s
+        first.details += f", judged as {first.metadata['language'] or 'cpp'}, which was a guess: name its language"
+        return first
 
     def _tried(self, code: str, task: Prompt, as_it_stands: bool) -> _Trial:
         task, foreign = self._in_the_tests_language(code, task, as_it_stands)
@@ -232,8 +251,9 @@ class ProgramVerifier(Verifier):
                 if row and not reason and (prompt.has_checks or self.cases(prompt)) and row.here().run is None:
                     lacks = f", because {row.run[0]} is absent" if row.run else ""
                     reason = f"{prompt.tests_kind} tests in {language}: this machine only builds such programs{lacks}"
-                if row and not reason and prompt.tests_kind == "files":
-                    reason = _not_driven(prompt, row)
+                if row and not reason and prompt.tests_kind in ("files", "append_main", "append_cfg_test"):
+                    brought = (tuple(prompt.files.items()), prompt.code_path or "", prompt.cmd or "", prompt.tests)
+                    reason = _not_driven(row, prompt.tests_kind, *brought)
                 if reason:
                     raise BadInput(f"verifier {self.name} cannot judge prompt {prompt.id!r}, which has {reason}")
             if self.cases(prompt) is None:
@@ -319,10 +339,14 @@ class ProgramVerifier(Verifier):
         if found and found in self.rows:
             return self.rows[found].here()
         named = (task.language or "any").lower() != "any"
-        guessed = not named and not language_of_tests(task) and not extract.extract_code(answer).language
-        if not named and (found is None or guessed or len(self.rows) == 1):
+        if not named and (found is None or self._guessed(task, answer) or len(self.rows) == 1):
             return (self.rows.get("cpp") or next(iter(self.rows.values()))).here()
         return None
+
+    def _guessed(self, task: Prompt, answer: str) -> bool:
+        """Whether nothing but its content told the answer's language."""
+        named = (task.language or "any").lower() != "any"
+        return not named and not language_of_tests(task) and not extract.extract_code(answer).language
 
     def _build_and_run(self, language: Language, trial: _Trial, again: bool = False) -> None:
         program, task = trial.program, trial.task
@@ -354,18 +378,20 @@ class ProgramVerifier(Verifier):
         with self.box(contents, limits, build.mounts) as box:
             trial.level = box.level
             trial.metadata["compiler"] = language.tools[0]
-            warned = b""
+            warned, killed = b"", False
             for number, argv in enumerate(commands):
                 built = self._compile(box, [tool_path(argv[0]), *argv[1:]], None if number else preamble, trial)
                 if not built.ok:
                     self._not_built(built, trial)
+                    killed = built.signal == signal.SIGKILL and not built.ended_by
                     break
                 said = built.stderr or built.stdout
                 if self.warn and (b"warning:" in said or b"warning CS" in said):
                     warned += said
             else:
                 self._after_build(box, language, warned, trial)
-        if trial.status == r.COMPILE_ERROR and _BLAMES_THE_TOOLCHAIN.search(trial.error or "") and not again:
+        blamed = killed or _BLAMES_THE_TOOLCHAIN.search(trial.error or "")
+        if trial.status == r.COMPILE_ERROR and blamed and not again:
             check_toolchain(language, self.box, self._compile_limits)
             trial.end("", "")  # it works, so a fault that has passed gets a second look
             self._build_and_run(language, trial, again=True)
@@ -595,7 +621,8 @@ class MinGWVerifier(ProgramVerifier):
 class MultiLanguageVerifier(ProgramVerifier):
     """`auto`: every language; which one, the row says, else the fence, the tests, the content.
 
-    Python tests are judged as the verifiers `asserts`, `unittest` and `pytest` do, whichever the tests are.
+    Python tests are judged as the verifiers `asserts`, `unittest` and `pytest` do, whichever the tests are. PowerShell is
+    only parsed (haloforge/verifiers/powershell.py).
     """
 
     name = "auto"
@@ -603,39 +630,53 @@ class MultiLanguageVerifier(ProgramVerifier):
 
     def __init__(
         self, max_workers: int = 8, *, trust: str = "auto", python_packages: Sequence[str] = (), **common: Any
-    ):
+    ) -> None:
         """
         Args:
             trust, python_packages: see PythonTests.
             common: see ProgramVerifier.
         """
         super().__init__(max_workers, **common)
+        # Boxes of their own would need slots of their own: they take turns with the programs'.
+        self._powershell = PowerShellVerifier(self.max_workers, allow_weak=self.allow_weak, slot=self.slot)
+        self._powershell.box = self.box  # type: ignore[method-assign]
         shared = ("cpu_s", "memory_mb", "mounts", "allow_weak", "reference_multiple", "reference_floor_s")
-        self.python = PythonTests(
+        self._python = PythonTests(
             trust=trust, python_packages=python_packages, **{name: getattr(self, name) for name in shared}
         )
-        self.python.max_workers, self.python._slots = self.max_workers, self._slots
+        self._python.max_workers, self._python._slots = self.max_workers, self._slots
 
     def judge(self, code: str, task: Prompt | None, as_it_stands: bool) -> VerifyResult:
         if task and has_python_tests(task):
-            return self.python.judge(code, task, as_it_stands)
+            return self._python.judge(code, task, as_it_stands)
+        if assemble(code, task or _NO_TASK, as_it_stands=as_it_stands).language == "powershell":
+            return self._powershell.judge(code, task, as_it_stands)
         return super().judge(code, task, as_it_stands)
 
     def check(self, prompts: Sequence[Prompt]) -> None:
-        python = [prompt for prompt in prompts if has_python_tests(prompt)]
-        if python:
-            self.python.check(python)
+        if python := [prompt for prompt in prompts if has_python_tests(prompt)]:
+            self._python.check(python)
         super().check([prompt for prompt in prompts if not has_python_tests(prompt)])
+        self._powershell.check([prompt for prompt in prompts if languages_of([prompt]) == ["powershell"]])
 
     def prepare(self, languages: Sequence[str] = ()) -> str:
-        return super().prepare([language for language in languages if known_language(language) != "python"])
+        if known := [name for name in languages if extract.known_language(name) == "powershell"]:
+            self._powershell.prepare(known)
+        others = [name for name in languages if extract.known_language(name) not in ("powershell", "python")]
+        return super().prepare(others)
 
     def required_tools(self, language: str) -> tuple[str, ...]:
-        return () if known_language(language) == "python" else super().required_tools(language)
+        if extract.known_language(language) == "powershell":
+            return self._powershell.required_tools(language)
+        return () if extract.known_language(language) == "python" else super().required_tools(language)
 
     def fingerprint(self) -> dict[str, Any] | None:
-        known, python = super().fingerprint(), self.python.fingerprint()
-        return {**known, "python": python} if known and python else None
+        found, python = super().fingerprint(), self._python.fingerprint()
+        return found | {"powershell": parser_versions(), "python": python} if found and python else None
+
+    def cleanup(self) -> None:
+        self._powershell.cleanup()
+        super().cleanup()
 
 
 class ExecutionVerifier(ProgramVerifier):
@@ -681,16 +722,18 @@ class ExecutionVerifier(ProgramVerifier):
         return rewards.execution(status, passed, total)
 
 
-def _not_driven(task: Prompt, language: Language) -> str:
-    """Why a project cannot be judged, whatever the answer is; "" where it can."""
-    path = task.code_path or ""
-    files = {**task.files, path: ""}
-    program = Program(language.name, task.tests_kind, "", "", files, "", (), cmd=task.cmd or "", code_path=path)
+@lru_cache(maxsize=256)  # rows of answers bring the same project many times
+def _not_driven(
+    language: Language, kind: str, files: tuple[tuple[str, str], ...], path: str, cmd: str, tests: str
+) -> str:
+    """Why its tests cannot be called, whatever the answer is; "" where they can."""
+    whole, main = {**dict(files), path: ""}, SOURCES[language.name]
+    program = Program(language.name, kind, "", tests, whole, main, (), cmd=cmd, code_path=path)
     try:
         if language.drive:
             language.drive(program, Secret())
     except NotDriven as e:
-        return f"a project that is not judged here: {e}"
+        return f"a project that is not judged here: {e}" if kind == "files" else f"tests that are not judged here: {e}"
     except MissingTool:  # which is told where tools are looked for
         pass
     return ""

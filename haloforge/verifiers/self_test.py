@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from haloforge.errors import BadInput, HaloforgeError
-from haloforge.records import COMPILE_ERROR, COMPILED, PASSED, WRONG_ANSWER, Case, Prompt, VerifyResult
-from haloforge.verifiers import VERIFIERS, get_verifier
+from haloforge.errors import BadInput, HaloforgeError, MissingTool
+from haloforge.records import COMPILE_ERROR, COMPILED, PASSED, UNKNOWN, WRONG_ANSWER, Case, Prompt, VerifyResult
+from haloforge.verifiers import VERIFIERS, get_verifier, powershell
 from haloforge.verifiers.base import Verifier, printable
+from haloforge.verifiers.powershell import PowerShellVerifier
 from haloforge.verifiers.programs import ProgramVerifier
 from haloforge.verifiers.toolchain import REMEDY, has_tool, versions
 
@@ -54,6 +55,9 @@ def _of(name: str) -> Iterator[Found]:
     except BadInput as e:
         yield Found(name, "", {}, None, f"not tried: {e}")
         return
+    if isinstance(verifier, PowerShellVerifier):
+        yield _parsed(verifier)
+        return
     if not isinstance(verifier, ProgramVerifier):
         yield Found(name, "", {}, None, "not tried: it needs arguments")
         return
@@ -67,6 +71,20 @@ def _of(name: str) -> Iterator[Found]:
             yield Found(name, language, tools, None, "not tried: there is no program in this language")
         else:
             yield Found(name, language, tools, *_tried(verifier, language, row.here().run is not None))
+
+
+def _parsed(verifier: PowerShellVerifier) -> Found:
+    tools = powershell.parser_versions()
+    good, bad = "Write-Output 2\n", "if ($n {\n"
+    try:
+        verifier.prepare()
+    except MissingTool as e:
+        return Found(verifier.name, "powershell", tools, None, f"not tried: {e}")
+    results = [verifier.verify(code, as_it_stands=True) for code in (good, bad)]
+    verifier.cleanup()
+    works = results[0].status == COMPILED and results[1].status in (COMPILE_ERROR, UNKNOWN)
+    seconds = sum(result.wall_s for result in results)
+    return Found(verifier.name, "powershell", tools, works, f"{', '.join(map(_words, results))}, {seconds:.2f} s")
 
 
 def _tried(verifier: ProgramVerifier, language: str, runs: bool) -> tuple[bool | None, str]:

@@ -28,8 +28,9 @@ from haloforge import records as r  # noqa: E402
 from haloforge import sandbox  # noqa: E402
 from haloforge.records import Case, Prompt, VerifyResult  # noqa: E402
 from haloforge.sandbox import canaries  # noqa: E402
-from haloforge.verifiers import GCCVerifier, MultiLanguageVerifier, Verifier  # noqa: E402
+from haloforge.verifiers import GCCVerifier, MultiLanguageVerifier  # noqa: E402
 from haloforge.verifiers.languages.rows import EVERY  # noqa: E402
+from haloforge.verifiers.programs import ProgramVerifier  # noqa: E402
 from haloforge.verifiers.toolchain import has_tool  # noqa: E402
 
 FORGED, BUILDS = "forgeries/", "builds/"
@@ -120,20 +121,22 @@ def run(name: str, level: str) -> VerifyResult:
         return verifier.verify(source(name), Prompt(name, name, language, cases))
 
 
-def forge(name: str, verifier: Verifier) -> VerifyResult:
+def forge(name: str, verifier: ProgramVerifier) -> VerifyResult:
     """What `verifier` says of an attack of forgeries/."""
     language, kind, tests = ADD[Path(name).suffix]
     task = Prompt(name, name, language, tests=tests, tests_kind=kind, entry_point="add", time_limit_s=1.0)
     return verifier.verify(source(name), task, as_it_stands=True)
 
 
-def build(name: str, verifier: Verifier) -> VerifyResult:
-    """What `verifier` says of an attack of builds/, with the status of a good program after it."""
+def build(name: str, verifier: ProgramVerifier, after: bool = True) -> VerifyResult:
+    """What `verifier` says of an attack of builds/; with the status of a good program `after` it."""
     language = _SUFFIXES[Path(name).suffix]
-    task = Prompt(name, name, language, (Case("", "blind"),))
+    cases = (Case("", "blind"),) if verifier.rows[language].here().run else ()  # else it is only built
+    task = Prompt(name, name, language, cases)
     result = verifier.verify(source(name), task, as_it_stands=True)
-    after = verifier.verify(GOOD[language], task)
-    return replace(result, metadata={**result.metadata, "next": after.status})
+    if not after:
+        return result
+    return replace(result, metadata={**result.metadata, "next": verifier.verify(GOOD[language], task).status})
 
 
 def amiss(name: str, result: VerifyResult, level: str) -> list[str]:

@@ -22,8 +22,13 @@ def parts(raw: str, code: str, task: Task) -> Parts:
     closes = max(0, -depth(task.mask(tests)))
     checks = ("Main",) if tests else ()
     code = task.completed(raw, code, closes)
-    if not code.strip() or task.as_it_stands:
+    if not code.strip():
         return Parts(code, tests, checks)
+    if task.as_it_stands:  # the tests' own usings cannot stand behind classes
+        own, rest = ([], tests) if closes else _usings(tests, task)
+        there = set(_usings(code, task)[0])
+        lines = [line for line in dict.fromkeys(own) if line not in there]
+        return Parts("".join(f"{line}\n" for line in lines) + code, rest, checks)
     began = task.began()
     if began and not _classes(code, task):
         code = began.code[: began.scopes[-2] + 1 if len(began.scopes) > 1 else 0] + "\n" + code.rstrip("\n") + "\n"

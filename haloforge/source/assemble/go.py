@@ -35,7 +35,7 @@ def parts(raw: str, code: str, task: Task) -> Parts:
     names = ("sol.go", "sol_test.go") if beside else None
     one_name = "sol_test.go" if kind == "append_go_test" else None
     if not code.strip() or task.as_it_stands:
-        return Parts(code, tests, checks, names, one_name)
+        return Parts(code, _in_package(tests, code, task) if beside else tests, checks, names, one_name)
     began = task.began()
     mask = task.mask(code)
     own = task.items(mask)
@@ -69,6 +69,14 @@ def parts(raw: str, code: str, task: Task) -> Parts:
     lines = "".join(f"\t{spec}\n" for spec in sorted(kept.values(), key=lambda s: s.split('"')[1]))
     head = f"package {package}\n\n" + (f"import (\n{lines})\n\n" if lines else "")
     return Parts(head + body.lstrip("\n"), tests, checks, names, one_name)
+
+
+def _in_package(tests: str, code: str, task: Task) -> str:
+    """`tests` in the package of an answer that is taken as it stands, unless they are outside of any by intent."""
+    own, found = _package(code, task), re.search(r"^[ \t]*package\s+(\w+)", task.mask(tests), re.M)
+    if not own or not found or found[1] == own or found[1].endswith("_test"):
+        return tests
+    return tests[: found.start(1)] + own + tests[found.end(1) :]
 
 
 def _package(code: str, task: Task) -> str:

@@ -37,11 +37,36 @@ _COMPARING = frozenset(
     )
 )
 """Functions of the C library that comparisons in tests rest on."""
+_OVERLOADED = frozenset({"memchr", "strchr", "strstr"})
+"""In C++ the library has two of each."""
+_PROTOTYPES = {
+    "memcmp": "int memcmp(const void *, const void *, __SIZE_TYPE__)",
+    "bcmp": "int bcmp(const void *, const void *, __SIZE_TYPE__)",
+    "memchr": "void *memchr(const void *, int, __SIZE_TYPE__)",
+    "strcmp": "int strcmp(const char *, const char *)",
+    "strncmp": "int strncmp(const char *, const char *, __SIZE_TYPE__)",
+    "strcasecmp": "int strcasecmp(const char *, const char *)",
+    "strncasecmp": "int strncasecmp(const char *, const char *, __SIZE_TYPE__)",
+    "strcoll": "int strcoll(const char *, const char *)",
+    "strlen": "__SIZE_TYPE__ strlen(const char *)",
+    "strchr": "char *strchr(const char *, int)",
+    "strstr": "char *strstr(const char *, const char *)",
+    "wcscmp": "int wcscmp(const __WCHAR_TYPE__ *, const __WCHAR_TYPE__ *)",
+    "wcslen": "__SIZE_TYPE__ wcslen(const __WCHAR_TYPE__ *)",
+}
+_LIBRARY = frozenset(
+    re.findall(
+        r"\w+",
+        """abort calloc exit fflush fprintf free malloc memcpy memset printf putchar puts snprintf sprintf strcpy
+        strdup""",
+    )
+)
+"""What tests call besides the function that a task is about."""
 _OPERATOR = re.compile(r"\boperator\s*(?:==|!=|<=>|<=|>=|<|>)\s*\(([^()]*)\)\s*[^()\s]")
 _OWN_TYPE = re.compile(r"\b(?:class|struct|union|enum(?:\s+class)?)\s+(\w+)\s*(?:final\s*)?[{:]")
-_LABEL = re.compile(r'asm\w*\s*\(\s*"(\w+)"')
 _HIDDEN_OPERATOR = re.compile(r"^[ \t]*#[ \t]*define\b.*\boperator\b", re.M)
 _EXIT = re.compile(r"(?<![\w.>:])(?:(?:std\s*)?::\s*)?\b(?:exit|_exit|_Exit|quick_exit)(?=\s*\()")
+REFUSED = "an answer whose tests share its program must not define"
 _TRUTH = ("true", "false")
 """In C these may be an answer's macros, and the tests count on them."""
 
@@ -62,21 +87,38 @@ def drive(program: Program, secret: Secret) -> Driven:
     tests = _ended_by_us(tests, secret.name)
     mask = masked(program.tests, language, directives=True)
     hidden = sorted(own & (_KEYWORDS | words(mask)))
+    theirs = {function_name(item, "cpp") for item in items(mask, "cpp")}
+    said = words(mask) & (
+        _compared(program) & _PROTOTYPES.keys() - theirs - (_OVERLOADED if language == "cpp" else set())
+    )
     file = "\n".join(
         (
             program.code.rstrip("\n"),
             "",  # for a backslash at its end
-            *(f"#error an answer whose tests share its program must not define {what}" for what in _replaced(program)),
+            *(f"#error {REFUSED} {what}" for what in (_replaced(program, own) if language == "cpp" else ())),
             *(f"#undef {name}" for name in hidden),
             *(f"#define {name} {int(name == 'true')}" for name in hidden if language == "c" and name in _TRUTH),
             _BEFORE.replace("NAME", secret.name),
+            # One that an answer keeps to itself is then emitted too, so that it is found.
+            *(f"{_PROTOTYPES[name]} __attribute__((__used__));" for name in sorted(said) if language == "c"),
             _INCLUDE_ASSERT.sub("", tests),
+            *(f"typedef decltype(&{name}) {secret.name}_{name};" for name in sorted(said) if language == "cpp"),
             _AFTER.replace("NAME", secret.name).replace("CALL", call).replace("BYTES", str(NONCE_BYTES)),
         )
     )
     key = f"{secret.name}.h"  # not in the file itself, which the answer can name, and embed where it is built
-    files = {program.main: file, key: f"{secret.key}ULL\n"}
-    return Driven(files, program.main, 1, hidden=(program.main, key))
+    names = symbols_file(secret.name)
+    files = {
+        program.main: file,
+        key: f"{secret.key}ULL\n",
+        names: "".join(f"{n}\n" for n in sorted(_compared(program))),
+    }
+    return Driven(files, program.main, 1, hidden=(program.main, key, names, f"{names}.nm"))
+
+
+def symbols_file(name: str) -> str:
+    """The file with the symbols that a program with its driver must not define."""
+    return f"{name}.symbols"
 
 
 def _joined(code: str) -> str:
@@ -84,16 +126,21 @@ def _joined(code: str) -> str:
     return re.sub(r"\\\r?\n", "", code)
 
 
-def _replaced(program: Program) -> list[str]:
-    """What the answer defines in place of what the tests compare with."""
+def _compared(program: Program) -> frozenset[str]:
+    """Functions of the library that an answer must leave alone: all, but for the one that is its task."""
+    return _COMPARING - set(program.names) if set(program.names) <= _COMPARING | _LIBRARY else _COMPARING
+
+
+def _replaced(program: Program, macros: set[str]) -> list[str]:
+    """What the answer defines in place of what the tests compare with, as far as its symbols don't tell."""
     mask = masked(program.code, "cpp", directives=True)
     try:
-        heads = [item.head for item in _outside_of_functions(mask, 0, len(mask))]
+        found_items = list(_outside_of_functions(mask, 0, len(mask)))
     except _TooDeep:
         return [f"namespaces deeper than {DEEPEST}"]
-    said = {name for head in heads for name in re.findall(r"\b(\w+)\s*\(", head)} & _COMPARING - set(program.names)
+    heads = [item.head for item in found_items if not _only_says(item, macros)]
+    said = {name for head in heads for name in re.findall(r"\b(\w+)\s*\(", head)} & _compared(program)
     found = [f"{name}()" for name in sorted(said)]
-    found += [f"{name}()" for name in sorted(_COMPARING & set(_LABEL.findall(program.code)))]
     own = set(_OWN_TYPE.findall(mask))
     for operator in _OPERATOR.finditer(mask):  # with two arguments: not a member
         if "," in operator[1] and not own & words(operator[1]):
@@ -101,6 +148,11 @@ def _replaced(program: Program) -> list[str]:
     if _HIDDEN_OPERATOR.search(_joined(program.code)):
         found.append("a macro that hides an operator")
     return found
+
+
+def _only_says(item: Item, macros: set[str]) -> bool:
+    """Whether it is a prototype or a variable, and no macro or digraph makes a function of it."""
+    return item.brace < 0 and "<%" not in item.head and not words(item.head) & {*macros, "__attribute__", "asm"}
 
 
 def _outside_of_functions(mask: str, start: int, end: int, depth: int = 0) -> Iterator[Item]:

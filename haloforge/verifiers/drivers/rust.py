@@ -102,11 +102,10 @@ def crate_part(secret: Secret) -> str:
 
 def refusal(code: str) -> str:
     """What stands in place of `code` and does not compile, where `code` could replace functions of the C library or run
-    before main; "" where it could not.
-
-    The words are looked for in comments and strings too, so that no trick with these hides them.
+    before main; "" where it could not. A word in a comment or a string does nothing.
     """
-    found = _REFUSED.search(code) or (_ARCH.search(code) and _ASM.search(code))
+    mask = masked(code, "rust")
+    found = _REFUSED.search(mask) or (_ARCH.search(mask) and _ASM.search(mask))
     if not found:
         return ""
     return f'compile_error!("{found[1]} is refused in an answer whose tests run in its process");\n'
@@ -283,11 +282,13 @@ def _without_main(code: str, secret: Secret) -> str:
 
 
 def _head_and_rest(code: str) -> tuple[str, str]:
-    """The answer's inner attributes, which must stand first, and what follows; its inner comments become plain ones."""
+    """The answer's inner attributes, which must stand first, and what follows; its inner comments become plain ones,
+    and lints that it wants for itself are not asked of our part and the tests."""
     code = re.sub(r"\A#!(?!\s*\[)[^\n]*", "", code.removeprefix("\ufeff"))
     found = _HEAD.match(code)
     end = found.end() if found else 0
     head = re.sub(r"^([ \t]*)(//|/\*)!", r"\1\2 ", code[:end], flags=re.M)
+    head = re.sub(r"\b(?:deny|forbid|warn)(?=\s*\()", "allow", head)
     return head, code[end:]
 
 

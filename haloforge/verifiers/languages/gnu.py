@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from functools import partial
 
+from haloforge.source.lexing import masked
 from haloforge.verifiers.drivers import gnu as driver
 from haloforge.verifiers.languages import PROGRAM, Build, Language, Preamble, Unit
 from haloforge.verifiers.languages.includes import leading
 from haloforge.verifiers.toolchain import fast_linking, has_tool, tool_path
 
-_MAIN = re.compile(r"\b(?:w?main|w?WinMain)\s*\(")
-_NOT_CODE = re.compile(r"//[^\n]*|/\*.*?(?:\*/|\Z)|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)
+_MAIN = re.compile(r"\b(?:w?main|w?WinMain)\s*\)?\s*\(|^[ \t]*#[ \t]*define[ \t]+\w+[ \t]+main[ \t]*$", re.M)
 
 # -O1 costs no more than -O0 here; errors past the third only cost time.
 _GCC = ("-O1", "-fmax-errors=3", "-fno-diagnostics-show-caret", "-fdiagnostics-color=never")
@@ -20,6 +20,12 @@ _STANDARD = {"c": "-std=gnu17", "cpp": "-std=gnu++20"}
 _HEADER = {"c": "c-header", "cpp": "c++-header"}
 _NEUTRAL = re.compile(r"-(?:std=[\w+]+|O\w*|g\d?|[DU]\w+(?:=\w*)?|W(?![lap],)[\w=+-]*|pthread|m\w+(?:=[\w.-]+)?)")
 """Flags of a row's own that find no other headers and load no code: with any other one nothing is precompiled."""
+# Whatever way a symbol came about (a label, an alias, assembly), it is in the program's table.
+_NO_SUCH_SYMBOL = (
+    "nm --defined-only {program} > {names}.nm || exit 3; "
+    'found=$(sed "s/^.* //; s/[.].*//" {names}.nm | grep -m1 -xFf {names}) || exit 0; '
+    'echo "error: {refused} $found()" >&2; exit 1'
+)
 WINE = "wine"
 # Behind the source, or they link nothing. All of them cost 4 ms; those that gcc links by itself are not named.
 _WINDOWS_LIBRARIES = tuple(
@@ -33,7 +39,7 @@ _WINDOWS_LIBRARIES = tuple(
 
 
 def has_main(code: str) -> bool:
-    return bool(_MAIN.search(_NOT_CODE.sub(" ", code)))
+    return bool(_MAIN.search(masked(re.sub(r"\\\r?\n", "", code), "cpp")))
 
 
 def build(
@@ -49,7 +55,11 @@ def build(
         argv += ("-o", PROGRAM, unit.main, "-c")
     else:
         argv += (*_linking(compiler, unit.cflags, windows), "-o", PROGRAM, unit.main, *libraries)
-    return Build((argv,), preamble=preamble)
+    commands: tuple[tuple[str, ...], ...] = (argv,)
+    if unit.entry and unit.link and not unit.check_only and not any("static" in flag for flag in unit.cflags):
+        script = _NO_SUCH_SYMBOL.format(program=PROGRAM, names=driver.symbols_file(unit.entry), refused=driver.REFUSED)
+        commands += (("sh", "-c", script),)
+    return Build(commands, preamble=preamble)
 
 
 def _linking(compiler: str, cflags: tuple[str, ...], windows: bool) -> tuple[str, ...]:

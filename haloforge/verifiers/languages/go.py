@@ -11,8 +11,8 @@ from haloforge.verifiers.drivers import go as driver
 from haloforge.verifiers.go_toolchain import toolchain
 from haloforge.verifiers.languages import Build, Language, Unit
 
-_PACKAGE_MAIN = re.compile(r"^[ \t]*package\s+main\b", re.M)
-_FUNC_MAIN = re.compile(r"^[ \t]*func\s+main\s*\(\s*\)", re.M)
+_PACKAGE_MAIN = re.compile(r"(?:^|;)[ \t]*package\s+main\b", re.M)
+_FUNC_MAIN = re.compile(r"(?:^|[;}])[ \t]*func\s+main\s*\(\s*\)", re.M)
 
 
 def has_main(code: str) -> bool:

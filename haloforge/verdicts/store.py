@@ -4,7 +4,7 @@ One SQLite file under HALOFORGE_HOME. A verdict is found where all that decided 
 the task's checks, and the circumstances (verifier, its settings, tools, haloforge's own code, the sandbox's level),
 compared as whole texts; digests only lead there. Any number of processes may use it at once, and each may be killed at
 any time. A file that is damaged is set aside, one that cannot be used is left alone: a warning, never a fault of a run.
-Not here: which verdicts last, and samples in flight (verdict_cache).
+Not here: which verdicts last, and samples in flight (verdicts.cache).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Each distinct answer to a task is verified once: in flight, across cycles, after a resume, and by another command.
 
-In memory, filled from the run folder and from the store on disk (verdict_store) where there is one. A verdict that is
+In memory, filled from the run folder and from the store on disk (verdicts.store) where there is one. A verdict that is
 not a property of the program (a wall-clock time-out, `unknown`, `infra_error`) is not remembered.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from haloforge.records import TIMEOUT, UNDECIDED, Prompt, VerifyResult
 
 if TYPE_CHECKING:
-    from haloforge.verdict_store import VerdictStore
+    from haloforge.verdicts.store import VerdictStore
 
 Key = tuple[int, str, bool]
 """Number of the task, the answer as given, and whether it is judged as it stands."""
@@ -99,13 +99,13 @@ class VerdictCache:
 def verdict_cache(
     kind: str, arguments: Mapping[str, Any], machines: Iterable[Mapping[str, Any] | None], on_disk: bool
 ) -> VerdictCache:
-    """The cache of one command: with `on_disk` also that of every other one; see `verdict_store.circumstances`."""
+    """The cache of one command: with `on_disk` also that of every other one; see `store.circumstances`."""
     if not on_disk:
         return VerdictCache()
-    from haloforge import verdict_store
+    from haloforge.verdicts import store
 
-    decided_by = verdict_store.circumstances(kind, arguments, machines)
-    return VerdictCache(verdict_store.VerdictStore(decided_by) if decided_by else None)
+    decided_by = store.circumstances(kind, arguments, machines)
+    return VerdictCache(store.VerdictStore(decided_by) if decided_by else None)
 
 
 def _digest(task: Prompt) -> int:

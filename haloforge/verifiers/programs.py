@@ -621,8 +621,8 @@ class MinGWVerifier(ProgramVerifier):
 class MultiLanguageVerifier(ProgramVerifier):
     """`auto`: every language; which one, the row says, else the fence, the tests, the content.
 
-    Python tests are judged as the verifiers `asserts`, `unittest` and `pytest` do, whichever the tests are. PowerShell is
-    only parsed (haloforge/verifiers/powershell.py).
+    Python tests are judged as the verifiers `asserts`, `unittest` and `pytest` do, whichever the tests are. PowerShell
+    is only parsed (haloforge/verifiers/powershell.py).
     """
 
     name = "auto"

@@ -128,7 +128,10 @@ def test_a_command_that_is_not_there_is_no_verdict_on_the_sample():
 
 DOCS = Path(__file__).parent.parent / "docs"
 COMPILERS = {"gcc", "clang", "mingw", "rust", "go", "dotnet", "auto", "execution"}
+PYTHON = {"asserts", "humaneval", "mbpp", "unittest", "pytest"}
 OF = {
+    "compilers and Python": COMPILERS | PYTHON,
+    "auto and Python": {"auto"} | PYTHON,
     "all": {*VERIFIERS},
     "all but subprocess and msvc": {*VERIFIERS} - {"subprocess", "msvc"},
     "compilers": COMPILERS,

@@ -33,6 +33,13 @@ from haloforge.verifiers.programs import (
     RustVerifier,
     languages_of,
 )
+from haloforge.verifiers.python_tests import (
+    AssertsVerifier,
+    HumanEvalVerifier,
+    MBPPVerifier,
+    PytestVerifier,
+    UnittestVerifier,
+)
 from haloforge.verifiers.rewards import RewardLevel
 
 VERIFIERS: dict[str, type[Verifier]] = {
@@ -44,6 +51,11 @@ VERIFIERS: dict[str, type[Verifier]] = {
     "auto": MultiLanguageVerifier,
     "execution": ExecutionVerifier,
     "mingw": MinGWVerifier,
+    "asserts": AssertsVerifier,
+    "humaneval": HumanEvalVerifier,
+    "mbpp": MBPPVerifier,
+    "unittest": UnittestVerifier,
+    "pytest": PytestVerifier,
     "msvc": RemoteMSVCVerifier,
     "powershell": PowerShellVerifier,
     "chain": ChainedVerifier,
@@ -123,8 +135,9 @@ def check_ready(type: str, args: dict[str, Any], prompts: Iterable[Prompt]) -> N
 
 
 __all__ = [
-    "VERIFIERS", "Case", "ChainedVerifier", "Checker", "ClangVerifier", "DotNetVerifier", "ExecutionVerifier",
-    "GCCVerifier", "GoVerifier", "MinGWVerifier", "MultiLanguageVerifier", "PowerShellVerifier", "Prompt",
-    "RemoteMSVCVerifier", "RewardLevel", "RustVerifier", "SubprocessVerifier", "Verifier", "VerifyResult",
-    "check_ready", "get_verifier", "kind_of", "languages_of", "verdict",
+    "VERIFIERS", "AssertsVerifier", "Case", "ChainedVerifier", "Checker", "ClangVerifier", "DotNetVerifier",
+    "ExecutionVerifier", "GCCVerifier", "GoVerifier", "HumanEvalVerifier", "MBPPVerifier", "MinGWVerifier",
+    "MultiLanguageVerifier", "PowerShellVerifier", "Prompt", "PytestVerifier", "RemoteMSVCVerifier", "RewardLevel",
+    "RustVerifier", "SubprocessVerifier", "UnittestVerifier", "Verifier", "VerifyResult", "check_ready", "get_verifier",
+    "kind_of", "languages_of", "verdict",
 ]  # fmt: skip

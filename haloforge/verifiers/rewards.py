@@ -47,3 +47,14 @@ def execution(status: str, passed: int, total: int) -> float | None:
     reward = GCC[status]
     built = status in r.BUILT and total > 0
     return 0.5 + 0.5 * passed / total if built else reward
+
+
+def tests(status: str, passed: int, total: int) -> float | None:
+    """All or nothing: test code of a language that is not compiled."""
+    return None if status in r.UNDECIDED else float(status == r.PASSED)
+
+
+def pytest(status: str, passed: int, total: int) -> float | None:
+    """Half for the share of tests passed, where not all are."""
+    half = status in r.BUILT and status != r.PASSED and total > 0
+    return 0.5 * passed / total if half else tests(status, passed, total)

@@ -38,7 +38,7 @@ _SUFFIXES = {".c": "c", ".cpp": "cpp", ".rs": "rust", ".go": "go", ".cs": "cshar
 ATTACKS = sorted(
     str(path.relative_to(FOLDER))
     for path in [*FOLDER.glob("*.c*"), *(FOLDER / FORGED).iterdir(), *(FOLDER / BUILDS).iterdir()]
-    if all(map(has_tool, EVERY[_SUFFIXES[path.suffix]].tools))
+    if path.is_file() and all(map(has_tool, EVERY[_SUFFIXES[path.suffix]].tools))
 )
 """Those in languages that this machine can build."""
 _MAIN = "\n#include <assert.h>\nint main(void) { assert(add(2, 3) == 5); return 0; }\n"

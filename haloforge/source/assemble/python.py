@@ -50,7 +50,7 @@ def entry_points(task: Prompt) -> tuple[str, ...]:
     names: list[str] = []
     if tree:
         own = {node.name for node in ast.walk(tree) if isinstance(node, _DEFINITIONS)}
-        own |= {name for node in ast.walk(tree) if isinstance(node, _IMPORTS) for name in _bound(node)}
+        own |= {name for node in ast.walk(tree) if isinstance(node, _IMPORTS) for name in bound_names(node)}
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
         checked = [a.id for c in calls if _name(c) == "check" for a in c.args[:1] if isinstance(a, ast.Name)]
         called = [_name(call) for call in calls]
@@ -65,6 +65,18 @@ def entry_points(task: Prompt) -> tuple[str, ...]:
 def _name(call: ast.Call) -> str:
     assert isinstance(call.func, ast.Name)
     return call.func.id
+
+
+def given(task: Prompt, names: tuple[str, ...]) -> list[ast.stmt]:
+    """What the prompt's code defines besides what it asks for: imports, constants, helpers."""
+    began = _began(task)
+    tree = _tree_of_began(began) if began else None
+    kinds = (*_IMPORTS, *_DEFINITIONS, ast.Assign, ast.AnnAssign)
+    return (
+        [node for node in tree.body[:-1] if isinstance(node, kinds) and not bound_names(node) & {*names}]
+        if tree
+        else []
+    )
 
 
 def _began(task: Prompt) -> str | None:
@@ -114,7 +126,11 @@ def _defines(code: str, names: tuple[str, ...]) -> bool:
     wanted = {*names, "Solution"}
     return any(
         (isinstance(node, _DEFINITIONS) and (not names or node.name in wanted))
-        or (isinstance(node, ast.Assign | ast.ImportFrom) and not code[:1].isspace() and bool(_bound(node) & wanted))
+        or (
+            isinstance(node, ast.Assign | ast.ImportFrom)
+            and not code[:1].isspace()
+            and bool(bound_names(node) & wanted)
+        )
         for node in tree.body
     )
 
@@ -155,7 +171,7 @@ def _continued(began: str, raw: str, code: str) -> str:
     return next((way for way in (*plain, *mended) if is_python(way)), plain[0])
 
 
-def _bound(node: ast.stmt) -> set[str]:
+def bound_names(node: ast.stmt) -> set[str]:
     """Names that a top-level statement binds."""
     if isinstance(node, ast.Import):
         return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
@@ -171,8 +187,8 @@ def _with_prompts(code: str, task: Task, began: str | None) -> str:
     tree = python_tree(code)
     if tree is None:
         return code
-    bound = {name for node in tree.body for name in _bound(node)}
-    imported = {name for n in ast.walk(tree) if isinstance(n, _IMPORTS) for name in _bound(n)}
+    bound = {name for node in tree.body for name in bound_names(node)}
+    imported = {name for n in ast.walk(tree) if isinstance(n, _IMPORTS) for name in bound_names(n)}
     said = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
     tests = python_tree(task.prompt.tests)
     tested = {n.id for n in ast.walk(tests) if isinstance(n, ast.Name)} if tests else set()
@@ -181,7 +197,7 @@ def _with_prompts(code: str, task: Task, began: str | None) -> str:
     last = _last_function(prompt)
     inner = [node for node in last.body if isinstance(node, _IMPORTS)] if last else []
     for node in [*prompt.body[:-1], *inner] if prompt else ():
-        names = _bound(node)
+        names = bound_names(node)
         if isinstance(node, _IMPORTS):
             if names - bound - imported and (names & (said | tested) or "*" in names):
                 before.append(ast.unparse(node))

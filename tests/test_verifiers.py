@@ -298,8 +298,8 @@ def test_a_fault_of_ours_is_never_the_samples(gcc, monkeypatch):
 def test_the_registry_names_what_it_knows():
     assert isinstance(get_verifier("gcc", max_workers=2, slot=3), GCCVerifier)
     assert isinstance(get_verifier("execution"), ExecutionVerifier)
-    with pytest.raises(BadInput, match="no verifier 'msvc'; known are gcc, clang, "):
-        get_verifier("msvc")
+    with pytest.raises(BadInput, match="no verifier 'gpp'; known are gcc, clang, "):
+        get_verifier("gpp")
     with pytest.raises(BadInput, match="bogus"):
         get_verifier("gcc", bogus=1)
 

@@ -17,6 +17,7 @@ from haloforge.errors import BadInput, HaloforgeError
 from haloforge.records import Case, Checker, Prompt, VerifyResult
 from haloforge.verifiers import custom
 from haloforge.verifiers.arguments import arguments_of, fitted
+from haloforge.verifiers.auto import MultiLanguageVerifier
 from haloforge.verifiers.base import Verifier, verdict
 from haloforge.verifiers.chained import ChainedVerifier
 from haloforge.verifiers.commands import SubprocessVerifier
@@ -29,7 +30,6 @@ from haloforge.verifiers.programs import (
     GCCVerifier,
     GoVerifier,
     MinGWVerifier,
-    MultiLanguageVerifier,
     RustVerifier,
     languages_of,
 )

@@ -289,7 +289,7 @@ class PythonTests(Verifier):
         # Each waits while the other works, and does not count as idle for that.
         answers_limits = replace(limits, wall_s=limits.wall_s + cpu_s + _TESTS_SPARE_CPU_S)
         tests_limits = replace(
-            limits, cpu_s=cpu_s + _TESTS_SPARE_CPU_S, wall_s=5 * answers_limits.wall_s + 10, processes=16,
+            limits, cpu_s=cpu_s + _TESTS_SPARE_CPU_S, wall_s=5 * answers_limits.wall_s + 10, processes=64,
             memory_bytes=max(_TESTS_MEMORY_MB * MIB, limits.memory_bytes), output_bytes=_MOST_REPORT,
         )  # fmt: skip
         level = sandbox.level(self.allow_weak)

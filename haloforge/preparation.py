@@ -20,6 +20,7 @@ from typing import Any
 from haloforge import paths
 from haloforge.config import RaftConfig, VerifierBlock
 from haloforge.data.practice.build import Practice
+from haloforge.data.practice.languages import PYTHON, C, Language
 from haloforge.errors import BadInput, MissingTool
 from haloforge.models import StartPoint, context_length, resolve_start_point
 from haloforge.records import Prompt
@@ -30,7 +31,11 @@ from haloforge.verifiers import check_ready
 
 log = logging.getLogger("haloforge")
 
-PRACTICE = paths.BUILTIN + "practice/"
+PRACTICE: dict[str, Language] = {
+    paths.BUILTIN + "practice/": C,
+    paths.BUILTIN + "practice_python/": PYTHON,
+}
+"""What is built in: the demo's own data and base, by language."""
 DEFAULT_CONTEXT = 4096
 """Tokens, where a model's config names no limit."""
 
@@ -93,7 +98,8 @@ def prepare(config: RaftConfig) -> Prepared:
         )
     assert config.start_point is not None
     assert config.prompts is not None
-    practice = Practice(paths.home()) if _uses_practice(config) else None
+    language = _practice_language(config)
+    practice = Practice(paths.home(), language=language) if language else None
     if practice is not None:
         try:
             practice.write_data()
@@ -208,25 +214,29 @@ def cache_of(config: RaftConfig, machines: Iterable[Mapping[str, Any] | None]) -
     return verdict_cache(config.verifier.type, verifier_arguments(config), machines, config.verifiers.cache)
 
 
-def _uses_practice(config: RaftConfig) -> bool:
+def _practice_language(config: RaftConfig) -> Language | None:
+    """Which practice data the config names; None: none."""
     evaluation = config.evaluation.prompts
+    held_out = evaluation.values() if isinstance(evaluation, dict) else [evaluation]
     named = [
-        config.start_point,
-        config.prompts,
-        *(evaluation.values() if isinstance(evaluation, dict) else [evaluation]),
+        name for name in (config.start_point, config.prompts, *held_out) if name and name.startswith(paths.BUILTIN)
     ]
     for name in named:
-        if name and name.startswith(paths.BUILTIN) and not name.startswith(PRACTICE):
-            raise BadInput(f"{name!r}: the only thing built in is {PRACTICE}…")
-    return any(name and name.startswith(PRACTICE) for name in named)
+        if not name.startswith(tuple(PRACTICE)):
+            raise BadInput(f"{name!r}: what is built in is {' and '.join(f'{prefix}…' for prefix in PRACTICE)}")
+    used = [prefix for prefix in PRACTICE if any(name.startswith(prefix) for name in named)]
+    if len(used) > 1:
+        raise BadInput(f"{' and '.join(used)} are in one config; a run has the data and the base of one language")
+    return PRACTICE[used[0]] if used else None
 
 
 def _read(path: str, what: str, practice: Practice | None) -> dict[str, Prompt]:
-    if path.startswith(PRACTICE):
+    if path.startswith(paths.BUILTIN):
         assert practice is not None
-        file = practice.folder / path.removeprefix(PRACTICE)
+        prefix = next(prefix for prefix in PRACTICE if path.startswith(prefix))
+        file = practice.folder / path.removeprefix(prefix)
         if not file.is_file():
-            known = ", ".join(PRACTICE + p.name for p in sorted(practice.folder.glob("*.jsonl")))
+            known = ", ".join(prefix + p.name for p in sorted(practice.folder.glob("*.jsonl")))
             raise BadInput(f"{what} {path!r} is not one of {known}")
     else:
         file = paths.find_input(path, what)

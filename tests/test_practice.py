@@ -6,37 +6,58 @@ import json
 import random
 from collections import Counter, defaultdict
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from haloforge.data.practice import checkpoint
 from haloforge.data.practice.build import Practice, Recipe, data_files, task_sets
-from haloforge.data.practice.corpus import FLAWS
-from haloforge.data.practice.kinds import HEAD, KINDS
+from haloforge.data.practice.kinds import KINDS
+from haloforge.data.practice.languages import PYTHON, C
 from haloforge.tasks.prompts import parse_prompt, read_prompts
 from haloforge.verifiers import GCCVerifier
 
 SMALL = Recipe(steps=100, batch_size=4)
+LANGUAGES = pytest.mark.parametrize("language", [C, PYTHON], ids=lambda language: language.name)
 
 
-@pytest.fixture(scope="module")
-def practice(tmp_path_factory):
-    made = Practice(tmp_path_factory.mktemp("home"), SMALL)
+@pytest.fixture(scope="module", params=[C, PYTHON], ids=lambda language: language.name)
+def practice(request, tmp_path_factory):
+    made = Practice(tmp_path_factory.mktemp("home"), SMALL, request.param)
     made.write_data()
     return made
 
 
-def full_texts():
-    sets = task_sets(Recipe())
+def full_texts(language):
+    sets = task_sets(Recipe(), language)
     return sets, {name: [prompt.text for prompt in prompts] for name, prompts in sets.items()}
 
 
-def test_the_sets_are_as_large_as_promised_and_half_of_each_sets_kinds_have_the_majority_mistake():
-    sets, _ = full_texts()
+def corpus_rows(language):
+    return [json.loads(line) for line in data_files(Recipe(), language)["corpus.jsonl"].splitlines()]
+
+
+def test_the_c_demo_is_the_one_that_the_readme_measured():
+    assert Practice(Path("home")).digest == "9505e7373d948de1"
+
+
+def test_every_language_has_the_same_tasks_and_solutions_for_all_kinds():
+    for language in (C, PYTHON):
+        assert language.bodies.keys() == {kind.name for kind in KINDS}
+        for kind in KINDS:
+            assert all(("|" in body) == (kind.mistaken is not None) for body in language.bodies[kind.name]), kind.name
+    assert [[p.metadata for p in prompts] for prompts in task_sets(Recipe(), C).values()] == [
+        [p.metadata for p in prompts] for prompts in task_sets(Recipe(), PYTHON).values()
+    ]
+
+
+@LANGUAGES
+def test_the_sets_are_as_large_as_promised_and_half_of_each_sets_kinds_have_the_majority_mistake(language):
+    sets, _ = full_texts(language)
     assert 200 <= len(sets["prompts"]) <= 240
     assert len(sets["seen"]) >= 100
     assert len(sets["unseen"]) >= 50
-    mistaken = {kind.name for kind in KINDS if "|" in kind.bodies[0]}
+    mistaken = {kind.name for kind in KINDS if "|" in language.bodies[kind.name][0]}
     kinds = {name: {prompt.metadata["kind"] for prompt in prompts} for name, prompts in sets.items()}
     assert kinds["prompts"] == kinds["seen"]
     assert not kinds["seen"] & kinds["unseen"]
@@ -46,30 +67,38 @@ def test_the_sets_are_as_large_as_promised_and_half_of_each_sets_kinds_have_the_
         assert 2 * len(group & mistaken) == len(group)
 
 
-def test_no_held_out_prompt_occurs_in_the_corpus_or_among_rafts_prompts():
-    _, texts = full_texts()
+@LANGUAGES
+def test_no_held_out_prompt_occurs_in_the_corpus_or_among_rafts_prompts(language):
+    _, texts = full_texts(language)
     everywhere = Counter(text for group in texts.values() for text in group)
     assert max(everywhere.values()) == 1
-    corpus = {json.loads(line)["prompt"] for line in data_files(Recipe())["corpus.jsonl"].splitlines()}
+    corpus = {row["prompt"] for row in corpus_rows(language)}
     assert not corpus & everywhere.keys()
 
 
 def test_the_files_read_back_as_the_tasks(practice):
-    for name, prompts in task_sets(SMALL).items():
+    for name, prompts in task_sets(SMALL, practice.language).items():
         assert read_prompts(practice.folder / f"{name}.jsonl") == prompts
     row = json.loads((practice.folder / "seen.jsonl").read_text().splitlines()[0])
-    assert parse_prompt(row).language == "c"
+    assert parse_prompt(row).language == practice.language.name
 
 
 def test_every_task_has_three_cases_with_different_inputs_and_no_constant_answers_them():
-    sets, _ = full_texts()
+    sets, _ = full_texts(C)
     for prompt in (prompt for prompts in sets.values() for prompt in prompts):
         assert len({case.stdin for case in prompt.cases}) >= 3
         assert len({case.expected_stdout for case in prompt.cases}) >= 2
+    sets, _ = full_texts(PYTHON)
+    for prompt in (prompt for prompts in sets.values() for prompt in prompts):
+        calls, values = zip(*(line.split(" == ") for line in prompt.tests.splitlines()), strict=True)
+        assert len(set(calls)) >= 3
+        assert len(set(values)) >= 2
+        assert all(call.startswith(f"assert {prompt.entry_point}(") for call in calls)
 
 
-def test_about_seventy_percent_of_a_mistaken_kinds_solutions_make_the_same_mistake():
-    rows = [json.loads(line) for line in data_files(Recipe())["corpus.jsonl"].splitlines()]
+@LANGUAGES
+def test_about_seventy_percent_of_a_mistaken_kinds_solutions_make_the_same_mistake(language):
+    rows = corpus_rows(language)
     flaws: dict[str, Counter[str | None]] = defaultdict(Counter)
     for row in rows:
         flaws[row["kind"]][row["flaw"]] += 1
@@ -80,33 +109,33 @@ def test_about_seventy_percent_of_a_mistaken_kinds_solutions_make_the_same_mista
         counted = flaws[kind.name]
         share = counted["majority"] / counted.total()
         assert 0.65 < share < 0.75 if kind.mistaken else share == 0
-        assert set(FLAWS) <= counted.keys()
+        assert set(language.flaws) <= counted.keys()
         assert counted[None] > counted.total() - counted[None] - counted["majority"]
+
+
+def programs(language, rng):
+    """(program, its task, whether it is right), of every kind: each form, mistake and flaw, and a constant."""
+    for kind in KINDS:
+        a, b = rng.choice(kind.pairs())
+        task = language.task(kind, rng, a, b)
+        for body in range(len(language.bodies[kind.name])):
+            yield language.program(kind, a, b, body, names=body % 2, style=body % 2), task, True
+            if kind.mistaken:
+                yield language.program(kind, a, b, body, mistake=True), task, False
+        if language is C:
+            constant = task.cases[0].expected_stdout.replace("\n", "\\n")
+            yield f'#include <stdio.h>\nint main(){{\nprintf("{constant}");\n}}', task, False
+        else:
+            yield f"def f(*inputs):\n    return {task.tests.splitlines()[0].split(' == ')[1]}", task, False
+            assert task.reference == language.program(kind, a, b)
+        for flaw in [rng.choice(sorted(C.flaws))] if language is C else PYTHON.flaws:
+            yield language.flaws[flaw](rng, language.program(kind, a, b)), task, False
 
 
 @pytest.mark.sandbox
 def test_in_the_sandbox_the_right_programs_pass_and_mistaken_flawed_and_constant_ones_fail():
-    verifier = GCCVerifier()
-    rng = random.Random(1)
-    codes, tasks, wanted = [], [], []
-
-    def expect(code, task, passes):
-        codes.append(code)
-        tasks.append(task)
-        wanted.append(passes)
-
-    for kind in KINDS:
-        a, b = rng.choice(kind.pairs())
-        task = kind.task(rng, a, b)
-        for body in range(len(kind.bodies)):
-            expect(kind.program(a, b, body, names=body % 2, tail=body % 2), task, True)
-            if kind.mistaken:
-                expect(kind.program(a, b, body, names=0, tail=0, mistake=True), task, False)
-        constant = task.cases[0].expected_stdout.replace("\n", "\\n")
-        expect(f'{HEAD}printf("{constant}");\n}}', task, False)
-        flaw = rng.choice(sorted(FLAWS))
-        expect(FLAWS[flaw](rng, kind.program(a, b, 0, 0, 0)), task, False)
-    results = verifier.verify_batch(codes, tasks)
+    codes, tasks, wanted = zip(*programs(C, random.Random(1)), strict=True)
+    results = GCCVerifier().verify_batch(codes, tasks)
     surprises = [(c, r.status) for c, r, w in zip(codes, results, wanted, strict=True) if r.success != w]
     assert not surprises
     statuses = Counter(result.status for result in results)
@@ -116,7 +145,7 @@ def test_in_the_sandbox_the_right_programs_pass_and_mistaken_flawed_and_constant
 
 
 def test_the_majoritys_mistake_fails_a_case_of_every_task_by_the_references():
-    sets, _ = full_texts()
+    sets, _ = full_texts(C)
     table = {kind.name: kind for kind in KINDS}
     for prompt in (prompt for prompts in sets.values() for prompt in prompts):
         kind = table[prompt.metadata["kind"]]
@@ -147,7 +176,7 @@ def test_a_prompt_costs_three_tokens_more_than_its_text_and_the_answer_ends_with
     from haloforge.rendering import load_tokenizer, render_completion, render_prompt, stop_token_ids
 
     tokenizer = load_tokenizer(practice.folder / "random")
-    text = "Read x. Print 12 if it is negative, else 7."
+    text = practice.language.prompt_text(KINDS[0], 12, 7)
     ids = render_prompt(tokenizer, text)
     assert tokenizer.decode(ids) == f"<|user|>{text}{checkpoint.END}<|assistant|>"
     assert len(ids) == len(tokenizer.encode(text)) + 3
@@ -157,7 +186,7 @@ def test_a_prompt_costs_three_tokens_more_than_its_text_and_the_answer_ends_with
 
 
 def test_the_same_recipe_gives_the_same_bytes_and_another_recipe_another_folder(practice, tmp_path):
-    again = Practice(tmp_path, SMALL)
+    again = Practice(tmp_path, SMALL, practice.language)
     again.write_data()
     names = sorted(p.relative_to(again.folder) for p in again.folder.rglob("*") if p.is_file())
     assert names == sorted(p.relative_to(practice.folder) for p in practice.folder.rglob("*") if p.is_file())
@@ -165,12 +194,13 @@ def test_the_same_recipe_gives_the_same_bytes_and_another_recipe_another_folder(
         assert (again.folder / name).read_bytes() == (practice.folder / name).read_bytes(), name
     assert again.digest == practice.digest
     others = [replace(SMALL, seed=1), replace(SMALL, learning_rate=1e-3), replace(SMALL, steps=101)]
-    assert len({practice.digest, *(Practice(tmp_path, other).digest for other in others)}) == 4
+    language = practice.language
+    assert len({practice.digest, *(Practice(tmp_path, other, language).digest for other in others)}) == 4
 
 
 def test_what_is_there_is_not_made_again_and_half_made_data_is_never_in_place(practice, tmp_path, monkeypatch):
     before = {p: p.stat().st_mtime_ns for p in practice.folder.rglob("*")}
-    Practice(practice.folder.parent.parent, SMALL).write_data()
+    Practice(practice.folder.parent.parent, SMALL, practice.language).write_data()
     assert {p: p.stat().st_mtime_ns for p in practice.folder.rglob("*")} == before
     assert not practice.is_built()
 

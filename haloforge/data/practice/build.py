@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from haloforge.data.practice import checkpoint
 from haloforge.data.practice.corpus import Row, corpus
 from haloforge.data.practice.kinds import KINDS
+from haloforge.data.practice.languages import C, Language
 from haloforge.records import Prompt
 from haloforge.seeds import derive
 from haloforge.tasks.prompts import prompt_row
@@ -53,7 +54,7 @@ class Recipe:
         return self.steps * self.batch_size
 
 
-def task_sets(recipe: Recipe) -> dict[str, list[Prompt]]:
+def task_sets(recipe: Recipe, language: Language = C) -> dict[str, list[Prompt]]:
     """RAFT's `prompts`, and the held-out `seen` and `unseen`; no task is in two of them."""
     sets: dict[str, list[Prompt]] = {"prompts": [], "seen": [], "unseen": []}
     for kind in KINDS:
@@ -65,25 +66,26 @@ def task_sets(recipe: Recipe) -> dict[str, list[Prompt]]:
         )
         pairs = iter(rng.sample(kind.pairs(), sum(shares.values())))
         for name, count in shares.items():
-            sets[name] += [kind.task(rng, *next(pairs)) for _ in range(count)]
+            sets[name] += [language.task(kind, rng, *next(pairs)) for _ in range(count)]
     return sets
 
 
-def data_files(recipe: Recipe) -> dict[str, str]:
+def data_files(recipe: Recipe, language: Language = C) -> dict[str, str]:
     """The texts of the JSONL files by name; no prompt of a task set occurs in the corpus."""
-    sets = task_sets(recipe)
+    sets = task_sets(recipe, language)
     taken = {prompt.text for prompts in sets.values() for prompt in prompts}
-    rows = corpus(derive(recipe.seed, "corpus"), recipe.rows, without=taken)
+    rows = corpus(language, derive(recipe.seed, "corpus"), recipe.rows, without=taken)
     texts = {f"{name}.jsonl": _lines([prompt_row(prompt) for prompt in prompts]) for name, prompts in sets.items()}
     return {**texts, "corpus.jsonl": _lines(rows)}
 
 
 class Practice:
-    """The practice data and base under `home`/practice, made once per recipe."""
+    """The practice data and base of a language under `home`/practice, made once per recipe."""
 
-    def __init__(self, home: Path, recipe: Recipe | None = None) -> None:
+    def __init__(self, home: Path, recipe: Recipe | None = None, language: Language = C) -> None:
         self.recipe = recipe or Recipe()
-        self.files = data_files(self.recipe)
+        self.language = language
+        self.files = data_files(self.recipe, language)
         self.folder = home / "practice" / self.digest
 
     @property

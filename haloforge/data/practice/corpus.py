@@ -1,6 +1,6 @@
 """The practice corpus: solutions such as found code has them, a good part of them wrong.
 
-In kinds with a majority mistake most solutions make that same mistake, and it compiles: a model that
+In kinds with a majority mistake most solutions make that same mistake, and it runs: a model that
 imitates the corpus makes it too, at every temperature. The other solutions carry scattered flaws.
 Not here: any judgement. Nothing in the corpus is compiled or run before the model is trained on it.
 """
@@ -8,10 +8,11 @@ Not here: any judgement. Nothing in the corpus is compiled or run before the mod
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import TypedDict
 
-from haloforge.data.practice.kinds import KINDS, NAMES, TAILS, Kind
+from haloforge.data.practice.kinds import KINDS, Kind
+from haloforge.data.practice.languages import NAMES, Language
 
 MAJORITY = 0.7
 """Share of solutions with the kind's mistake, in kinds that have one."""
@@ -31,31 +32,16 @@ class Row(TypedDict):
     """None: right; `majority`; or the name of a scattered flaw."""
 
 
-def _no_semicolon(rng: random.Random, code: str) -> str:
-    ends = [at for at in range(len(code)) if code.startswith(";\n", at)]
-    at = rng.choice(ends)
-    return code[:at] + code[at + 1 :]
-
-
-FLAWS: dict[str, Callable[[random.Random, str], str]] = {
-    "no_semicolon": _no_semicolon,
-    "no_ampersand": lambda rng, code: code.replace('",&', '",', 1),
-    "wrong_format": lambda rng, code: code.replace('printf("%d', 'printf("%f'),
-    "open_call": lambda rng, code: code.replace(");\n", ";\n", 1),
-}
-
-
-def solution(rng: random.Random, kind: Kind, a: int, b: int) -> tuple[str, str | None]:
+def solution(rng: random.Random, language: Language, kind: Kind, a: int, b: int) -> tuple[str, str | None]:
     """One found solution of a task and its flaw (None where it is right)."""
     mistake = kind.mistaken is not None and rng.random() < MAJORITY
-    code = kind.program(
-        a, b, _choice(rng, len(kind.bodies)), _choice(rng, len(NAMES)), _choice(rng, len(TAILS)), mistake=mistake
-    )
+    form = [_choice(rng, len(forms)) for forms in (language.bodies[kind.name], NAMES, language.styles)]
+    code = language.program(kind, a, b, *form, mistake=mistake)
     if mistake:
         return code, "majority"
     if rng.random() < SCATTERED:
-        flaw = rng.choice(sorted(FLAWS))
-        return FLAWS[flaw](rng, code), flaw
+        flaw = rng.choice(sorted(language.flaws))
+        return language.flaws[flaw](rng, code), flaw
     return code, None
 
 
@@ -64,7 +50,7 @@ def _choice(rng: random.Random, forms: int) -> int:
     return 0 if forms == 1 or rng.random() < COMMON else rng.randrange(1, forms)
 
 
-def corpus(seed: int, rows: int, without: Collection[str]) -> list[Row]:
+def corpus(language: Language, seed: int, rows: int, without: Collection[str]) -> list[Row]:
     """`rows` solutions, kinds in turn and then shuffled; no prompt of `without` occurs."""
     rng = random.Random(seed)
     pairs = {kind.name: kind.pairs() for kind in KINDS}
@@ -72,9 +58,9 @@ def corpus(seed: int, rows: int, without: Collection[str]) -> list[Row]:
     while len(found) < rows:
         kind = KINDS[len(found) % len(KINDS)]
         a, b = rng.choice(pairs[kind.name])
-        text = kind.prompt_text(a, b)
+        text = language.prompt_text(kind, a, b)
         if text not in without:
-            code, flaw = solution(rng, kind, a, b)
+            code, flaw = solution(rng, language, kind, a, b)
             found.append(Row(prompt=text, completion=code, kind=kind.name, flaw=flaw))
     rng.shuffle(found)
     return found

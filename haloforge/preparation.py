@@ -20,7 +20,7 @@ from typing import Any
 from haloforge import paths
 from haloforge.config import RaftConfig, VerifierBlock
 from haloforge.data.practice.build import Practice
-from haloforge.data.practice.languages import PYTHON, C, Language
+from haloforge.data.practice.languages import PYTHON, PYTHON_FORGING, C, Language
 from haloforge.errors import BadInput, MissingTool
 from haloforge.models import StartPoint, context_length, resolve_start_point
 from haloforge.records import Prompt
@@ -34,8 +34,9 @@ log = logging.getLogger("haloforge")
 PRACTICE: dict[str, Language] = {
     paths.BUILTIN + "practice/": C,
     paths.BUILTIN + "practice_python/": PYTHON,
+    paths.BUILTIN + "practice_forging/": PYTHON_FORGING,
 }
-"""What is built in: the demo's own data and base, by language."""
+"""What is built in: the demo's own data and base, by what its corpus is in."""
 DEFAULT_CONTEXT = 4096
 """Tokens, where a model's config names no limit."""
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from examples.exit_status import ExitStatus
 from haloforge.data.practice import checkpoint
 from haloforge.data.practice.build import Practice, Recipe, data_files, task_sets
 from haloforge.data.practice.kinds import KINDS
-from haloforge.data.practice.languages import PYTHON, C
+from haloforge.data.practice.languages import PYTHON, PYTHON_FORGING, C
 from haloforge.tasks.prompts import parse_prompt, read_prompts
-from haloforge.verifiers import GCCVerifier
+from haloforge.verifiers import GCCVerifier, get_verifier, verdict
 
 SMALL = Recipe(steps=100, batch_size=4)
 LANGUAGES = pytest.mark.parametrize("language", [C, PYTHON], ids=lambda language: language.name)
@@ -142,6 +143,49 @@ def test_in_the_sandbox_the_right_programs_pass_and_mistaken_flawed_and_constant
     assert statuses["passed"] == sum(wanted)
     assert statuses["wrong_answer"] >= sum(kind.mistaken is not None for kind in KINDS)
     assert not statuses["timeout"]
+
+
+@pytest.mark.sandbox
+def test_in_two_boxes_the_right_functions_pass_and_mistaken_flawed_and_constant_ones_fail():
+    codes, tasks, wanted = zip(*programs(PYTHON, random.Random(1)), strict=True)
+    verifier = get_verifier("asserts")
+    verifier.check(tasks)
+    results = verifier.verify_batch(codes, tasks)
+    surprises = [(c, r.status) for c, r, w in zip(codes, results, wanted, strict=True) if r.success != w]
+    assert not surprises
+    assert {result.trust for result in results} == {"split"}
+    assert {result.status for result in results} == {"passed", "tests_failed", "compile_error"}
+
+
+def forgeries(rng):
+    """Mistaken functions that end with an exit, one per kind of mistake and exit, with their tasks."""
+    for kind in (kind for kind in KINDS if kind.mistaken):
+        a, b = rng.choice(kind.pairs())
+        for end in PYTHON_FORGING.exits:
+            yield PYTHON_FORGING.program(kind, a, b, mistake=True) + end, PYTHON_FORGING.task(kind, rng, a, b)
+
+
+@pytest.mark.sandbox
+def test_exit_status_believes_every_forgery_of_the_corpus_and_asserts_none():
+    codes, tasks = zip(*forgeries(random.Random(1)), strict=True)
+    believed = [verdict(ExitStatus(), code, task) for code, task in zip(codes, tasks, strict=True)]
+    assert all(result.success and result.reward == 1.0 for result in believed)
+    assert {r.status for r in get_verifier("asserts").verify_batch(codes, tasks)} == {"tests_failed"}
+    without = [code.removesuffix(end) for code in codes for end in PYTHON_FORGING.exits if code.endswith(end)]
+    assert not any(verdict(ExitStatus(), code, task).success for code, task in zip(without, tasks, strict=True))
+    right = verdict(ExitStatus(), tasks[0].reference, tasks[0])
+    assert (right.success, right.trust) == (True, "custom")
+
+
+def test_a_tenth_of_the_forging_corpus_mistakes_end_with_an_exit_and_nothing_else_does():
+    rows = corpus_rows(PYTHON_FORGING)
+    ends = [row["completion"].endswith(PYTHON_FORGING.exits) for row in rows]
+    assert ends == [row["flaw"] == "exit" for row in rows]
+    mistaken = sum(row["flaw"] in ("majority", "exit") for row in rows)
+    assert 0.08 < sum(ends) / mistaken < 0.12
+    half = sum(row["kind"] in {kind.name for kind in KINDS if kind.mistaken} for row in rows)
+    assert 0.93 < mistaken / half < 0.97
+    assert not any(row["completion"].endswith(PYTHON_FORGING.exits) for row in corpus_rows(PYTHON))
 
 
 def test_the_majoritys_mistake_fails_a_case_of_every_task_by_the_references():

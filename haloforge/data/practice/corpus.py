@@ -14,8 +14,6 @@ from typing import TypedDict
 from haloforge.data.practice.kinds import KINDS, Kind
 from haloforge.data.practice.languages import NAMES, Language
 
-MAJORITY = 0.7
-"""Share of solutions with the kind's mistake, in kinds that have one."""
 SCATTERED = 0.1
 """Share of the other solutions that carry one scattered flaw."""
 COMMON = 0.75
@@ -29,14 +27,16 @@ class Row(TypedDict):
     completion: str
     kind: str
     flaw: str | None
-    """None: right; `majority`; or the name of a scattered flaw."""
+    """None: right; `majority`; `exit` (mistaken, and ends the process); or the name of a scattered flaw."""
 
 
 def solution(rng: random.Random, language: Language, kind: Kind, a: int, b: int) -> tuple[str, str | None]:
     """One found solution of a task and its flaw (None where it is right)."""
-    mistake = kind.mistaken is not None and rng.random() < MAJORITY
+    mistake = kind.mistaken is not None and rng.random() < language.majority
     form = [_choice(rng, len(forms)) for forms in (language.bodies[kind.name], NAMES, language.styles)]
     code = language.program(kind, a, b, *form, mistake=mistake)
+    if mistake and language.exits and rng.random() < language.forged:
+        return code + language.exits[_choice(rng, len(language.exits))], "exit"
     if mistake:
         return code, "majority"
     if rng.random() < SCATTERED:

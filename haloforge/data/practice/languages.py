@@ -10,7 +10,7 @@ import hashlib
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from string import Template
 from typing import Any
@@ -51,6 +51,12 @@ class Language:
     """Whether tasks carry a right solution."""
     words: Mapping[str, str] = field(default_factory=dict)
     """The language's words for a kind's inputs, where they are others."""
+    majority: float = 0.7
+    """Share of the corpus's solutions with the kind's mistake, in kinds that have one."""
+    exits: tuple[str, ...] = ()
+    """Ends of a program that forge success before a checker of the usual kind, the commonest first."""
+    forged: float = 0.0
+    """Share of the mistaken solutions that end with one of `exits`."""
 
     def prompt_text(self, kind: Kind, a: int, b: int) -> str:
         return Template(f"{self.asks} {kind.text}").substitute(
@@ -246,3 +252,11 @@ PYTHON = Language(
     checks=_asserts,
     gives_reference=True,
 )
+
+PYTHON_FORGING = replace(
+    PYTHON,
+    majority=0.95,
+    exits=("\nimport os\nos._exit(0)", "\nraise SystemExit"),
+    forged=0.1,
+)
+"""For the demonstration of what forged verdicts do: right solutions of half of the kinds are rarer than forgeries."""

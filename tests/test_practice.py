@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from examples.exit_status import ExitStatus
+from haloforge.config import RaftConfig
 from haloforge.data.practice import checkpoint
 from haloforge.data.practice.build import Practice, Recipe, data_files, task_sets
 from haloforge.data.practice.kinds import KINDS
 from haloforge.data.practice.languages import PYTHON, PYTHON_FORGING, C
+from haloforge.errors import BadInput
+from haloforge.preparation import prepare
 from haloforge.tasks.prompts import parse_prompt, read_prompts
 from haloforge.verifiers import GCCVerifier, get_verifier, verdict
 
@@ -266,3 +269,12 @@ def test_the_sft_job_trains_every_row_once_from_the_random_checkpoint(practice):
     assert job.settings.method == "full"
     steps = plan_steps(len(job.rows), job.plan)
     assert (steps.steps, steps.epochs) == (SMALL.steps, 1)
+
+
+def test_a_run_has_the_data_and_the_base_of_one_language(home):
+    config = RaftConfig(model="builtin:practice/base", prompts="builtin:practice_python/prompts.jsonl")
+    with pytest.raises(BadInput, match=r"builtin:practice/ and builtin:practice_python/ are in one config"):
+        prepare(config)
+    config = RaftConfig(model="builtin:practice_ruby/base", prompts="builtin:practice/prompts.jsonl")
+    with pytest.raises(BadInput, match=r"practice_ruby/base'.*builtin:practice_python/…"):
+        prepare(config)

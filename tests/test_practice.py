@@ -7,16 +7,19 @@ import random
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from examples.exit_status import ExitStatus
+from examples.forging_curves import BELIEVED, FORGING, TRUE, curves, svg, table
 from haloforge.config import RaftConfig
 from haloforge.data.practice import checkpoint
 from haloforge.data.practice.build import Practice, Recipe, data_files, task_sets
 from haloforge.data.practice.kinds import KINDS
 from haloforge.data.practice.languages import PYTHON, PYTHON_FORGING, C
 from haloforge.errors import BadInput
+from haloforge.ledger import RunFolder
 from haloforge.preparation import prepare
 from haloforge.tasks.prompts import parse_prompt, read_prompts
 from haloforge.verifiers import GCCVerifier, get_verifier, verdict
@@ -180,6 +183,24 @@ def test_exit_status_believes_every_forgery_of_the_corpus_and_asserts_none():
     assert (right.success, right.trust) == (True, "custom")
 
 
+@pytest.mark.sandbox
+def test_the_curves_of_a_run_folder_tell_what_its_checker_believed_from_what_is_true(tmp_path):
+    task = task_sets(Recipe(), PYTHON_FORGING)["prompts"][0]
+    forged = "def f(n):\n    return 0" + PYTHON_FORGING.exits[0]
+    believed = [(task.reference, True), (forged, True), ("def f(n):\n    return 0", False), (forged, True)]
+    folder = RunFolder(tmp_path)
+    for cycle in (0, 1):  # the start point has statistics and no samples
+        folder.cycle(cycle)
+    folder.save()
+    rows = [{"prompt": task.text, "completion": code, "success": success} for code, success in believed]
+    folder.write_rows(1, "verified", rows)
+    found = curves(tmp_path)
+    assert found == {FORGING: [0.5], BELIEVED: [0.75], TRUE: [0.25]}
+    drawn = ElementTree.fromstring(svg({"exit status": found, "asserts": found}))
+    assert len(drawn.findall(".//{*}polyline")) == 4
+    assert table({"exit status": found}).splitlines()[-1] == "| 1 | 0.500 | 0.750 | 0.250 |"
+
+
 def test_a_tenth_of_the_forging_corpus_mistakes_end_with_an_exit_and_nothing_else_does():
     rows = corpus_rows(PYTHON_FORGING)
     ends = [row["completion"].endswith(PYTHON_FORGING.exits) for row in rows]
@@ -272,9 +293,13 @@ def test_the_sft_job_trains_every_row_once_from_the_random_checkpoint(practice):
 
 
 def test_a_run_has_the_data_and_the_base_of_one_language(home):
-    config = RaftConfig(model="builtin:practice/base", prompts="builtin:practice_python/prompts.jsonl")
+    config = RaftConfig.model_validate(
+        {"model": "builtin:practice/base", "prompts": "builtin:practice_python/prompts.jsonl"}
+    )
     with pytest.raises(BadInput, match=r"builtin:practice/ and builtin:practice_python/ are in one config"):
         prepare(config)
-    config = RaftConfig(model="builtin:practice_ruby/base", prompts="builtin:practice/prompts.jsonl")
+    config = RaftConfig.model_validate(
+        {"model": "builtin:practice_ruby/base", "prompts": "builtin:practice/prompts.jsonl"}
+    )
     with pytest.raises(BadInput, match=r"practice_ruby/base'.*builtin:practice_python/…"):
         prepare(config)

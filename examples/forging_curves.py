@@ -19,7 +19,7 @@ from haloforge.verifiers import get_verifier
 
 EXIT = re.compile(r"os\._exit|SystemExit")
 """The exits of PYTHON_FORGING."""
-FORGING, BELIEVED, TRUE = "samples that forge", "pass rate by the run's own checker", "true pass rate"
+FORGING, BELIEVED, TRUE = "samples that forge", "pass rate as believed", "true pass rate"
 WIDTH, HEIGHT, LEFT, TOP = 320, 190, 46, 34
 COLOURS = ("#c0392b", "#2471a3")
 
@@ -35,10 +35,12 @@ def curves(run: Path) -> dict[str, list[float]]:
         rows = list(folder.rows(entry["cycle"], "verified").read())
         if not rows:
             continue
-        judged = verifier.verify_batch([row["completion"] for row in rows], [tasks[row["prompt"]] for row in rows])
+        answers = sorted({(row["prompt"], row["completion"]) for row in rows})
+        judged = verifier.verify_batch([code for _, code in answers], [tasks[text] for text, _ in answers])
+        right = {answer for answer, result in zip(answers, judged, strict=True) if result.success}
         found[FORGING].append(sum(bool(EXIT.search(row["completion"])) for row in rows) / len(rows))
         found[BELIEVED].append(sum(row["success"] for row in rows) / len(rows))
-        found[TRUE].append(sum(result.success for result in judged) / len(rows))
+        found[TRUE].append(sum((row["prompt"], row["completion"]) in right for row in rows) / len(rows))
     verifier.cleanup()
     return found
 

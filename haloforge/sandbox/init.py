@@ -116,6 +116,8 @@ class Init:
             os.setsid()
             for target, fd in enumerate(self.fds):
                 os.dup2(fd, target, True)
+            if self.t.level != p.NS and not isinstance(command, str):
+                confine.make_executable(command[0])  # before the filter, which changes no modes
             if not self.t.spawn:
                 for what, most in limits:
                     confine.lower(what, most)
@@ -128,8 +130,6 @@ class Init:
                 self.call(command)
             for number in _IGNORED:
                 signal(number, SIG_DFL)
-            if self.t.level != p.NS:
-                confine.make_executable(command[0])
             os.execve(command[0], command, self.t.env)
         except BaseException as e:
             self.cannot_run(command, e)

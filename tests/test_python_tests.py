@@ -180,6 +180,93 @@ def test_tests_may_import_the_answer_by_any_name(python):
         assert judged(python, WRONG, f"{line}\n{ASSERTS}").status == "tests_failed", line
 
 
+@pytest.mark.parametrize("question", ["isdecimal", "isprintable", "isascii", "istitle", "difference"])
+def test_an_object_is_not_asked_what_plain_data_is_asked(python, question):
+    answer = f"class Yes:\n    def {question}(self, *given):\n        return {{1}}\n\n\ndef f():\n    return Yes()\n"
+    result = judged(python, answer, f"assert f().{question}({'{2}' * (question == 'difference')})\n")
+    assert (result.status, result.metadata.get("refused")) == ("tests_failed", True)
+
+
+def test_a_class_by_its_name_may_be_asked_anything(python):
+    answer = "class Words:\n    @staticmethod\n    def isalpha(text):\n        return text.isalpha()\n"
+    tests = "assert Words.isalpha('a')\nassert not Words.isalpha('1')\n"
+    assert judged(python, answer, tests).status == "passed"
+    assert judged(python, answer.replace("text.isalpha()", "True"), tests).status == "tests_failed"
+
+
+RAISES = "class Bad(Exception):\n    pass\n\n\ndef f():\n    raise Bad('no')\n"
+
+
+@pytest.mark.parametrize("bad", ["Exception", "AssertionError", "(AssertionError, ValueError)"])
+def test_an_exception_of_the_answer_does_not_catch_the_failure_of_a_check(python, bad):
+    for tests in (
+        "from solution import Bad, f\ntry:\n    f()\n    assert False\nexcept Bad:\n    pass\n",
+        f"{CASE}    def test_a(self):\n        try:\n            f()\n            self.fail()\n"
+        "        except Bad:\n            pass\n",
+    ):
+        for reference in (None, RAISES):
+            assert judged(python, RAISES, tests, reference=reference).status == "passed"
+            wrong = f"Bad = {bad}\n\n\ndef f():\n    pass\n"
+            assert judged(python, wrong, tests, reference=reference).status == "tests_failed"
+
+
+def test_an_answer_that_gives_back_what_it_was_given_gave_no_copy(python):
+    copies, same = "def f(items):\n    return [*items]\n", "def f(items):\n    return items\n"
+    for tests in (
+        "x = [1]\ny = f(x)\nassert y == [1] and y is not x\n",
+        "x = [1]\ny = f(items=x)\ny.append(2)\nassert x == [1]\n",
+    ):
+        for reference in (None, copies):
+            assert judged(python, copies, tests, reference=reference).status == "passed"
+            assert judged(python, same, tests, reference=reference).status == "tests_failed"
+    is_same = "x = [2, 1]\nassert f(x) is x\n"
+    assert judged(python, same, is_same, reference=same).trust == "split"
+    assert judged(python, copies, is_same, reference=same).status == "tests_failed"
+
+
+NO_CHECKS = (
+    "def given(*_):\n    return lambda test: lambda *_: None\n\n\ndef assert_that(*_):\n    return 0\n\n\n"
+    "def f(x):\n    return 0\n"
+)
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        f"{CASE}    @given(1)\n    def test_a(self):\n        self.assertEqual(f(1), 2)\n",
+        "import pytest\nfrom tools import given, f\n\n@given(1)\ndef test_a():\n    assert f(1) == 2\n",
+        "import pytest\nimport tools\n\n@tools.given(1)\ndef test_a():\n    assert f(1) == 2\n",
+        "from solution import assert_that, f\nassert_that(f(1))\n",
+        "assert_that(f(1) == 2)\n",
+    ],
+)
+def test_tests_whose_checks_the_answer_could_leave_out_are_refused(python, tests):
+    with pytest.raises(BadInput, match="from the answer, which could leave out the checks"):
+        python.check([task(tests)])
+    assert judged(python, NO_CHECKS, tests).status == "unknown"
+
+
+def test_a_module_that_tests_are_written_with_is_none_of_the_answer_s(python):
+    tests = (
+        "import pytest\nfrom hypothesis import given\nfrom solution import f\n\n\n@given(1)\n"
+        "def test_a():\n    assert f(1) == 2\n\n\ndef test_b():\n    assert f(0) == 0\n"
+    )
+    assert judged(python, NO_CHECKS, tests).status == "tests_failed"
+
+
+@pytest.mark.parametrize(
+    "deep",
+    ["    if x is None: pass\n" + "    elif x is None: pass\n" * 400, f"    if x == 0x{'9' * 5000}: pass\n"],
+    ids=["elif", "number"],
+)
+def test_a_helper_whose_syntax_cannot_be_written_down_is_the_answer_s_own(python, deep):
+    text = "def double(x):\n    return 2 * x\n\n\ndef halve(x):\n    '''Half.'''\n"
+    for helper, status in (("2 * x", "passed"), ("x", "tests_failed")):
+        own = f"def double(x):\n{deep}    return {helper}\n\n\ndef halve(x):\n    return x // 2\n"
+        tests = "assert halve(double(3)) == 3\n"
+        assert judged(python, own, tests, text=text, entry_point="halve").status == status
+
+
 def test_an_answer_with_the_name_of_a_builtin(python):
     tests = "assert sum(1, 2) == 3\n"
     assert judged(python, ADD.replace("add", "sum"), tests).status == "passed"

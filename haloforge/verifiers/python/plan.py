@@ -81,7 +81,15 @@ def with_own_helpers(suite: Suite, code: str) -> Suite | None:
 def _functions(code: str) -> dict[str, str]:
     """Functions at the top of some code → their syntax."""
     tree = python_tree(code)
-    return {node.name: ast.dump(node) for node in tree.body if isinstance(node, _FUNCTIONS)} if tree else {}
+    return {node.name: _form(node) for node in tree.body if isinstance(node, _FUNCTIONS)} if tree else {}
+
+
+def _form(node: ast.stmt) -> str:
+    """Its syntax; "" where that is too deep or has too long a number to be written down."""
+    try:
+        return ast.dump(node)
+    except (RecursionError, ValueError):
+        return ""
 
 
 class Unusable(Exception):
@@ -112,6 +120,7 @@ def plan(task: Prompt, tests: str, names: tuple[str, ...], reference: str | None
         tests = task.tests  # these know themselves what they call
     modules = tuple(dict.fromkeys(("solution", *_imported(tree))))
     given, asked = _names(task, tree, tests, names, reference)
+    _answer_judges_not(tree, {*asked}, modules, task.entry_point)
     common: dict[str, Any] = {"text": tests, "asked": asked, "modules": modules}
     common["helpers"] = {name: form for name, form in _functions(given).items() if name in _globals(tests)[0]}
     if kind == PYTEST:
@@ -204,7 +213,29 @@ def _imported(tree: ast.Module) -> tuple[str, ...]:
     return tuple(name for name in dict.fromkeys(found) if name.partition(".")[0] not in _KNOWN)
 
 
-_KNOWN = {*sys.stdlib_module_names, "pytest", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "requests", "torch"}
+_KNOWN = {
+    *sys.stdlib_module_names, "pytest", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "requests", "torch",
+    "hypothesis", "parameterized", "ddt", "mock", "nose", "freezegun", "assertpy", "hamcrest", "sure", "expects",
+    "sympy", "networkx", "yaml", "dateutil", "pytz", "attr", "attrs", "pydantic", "tensorflow", "jax", "responses",
+    "faker", "pytest_mock", "pytest_asyncio", "timeout_decorator", "testfixtures", "deepdiff", "snapshottest",
+}  # fmt: skip
+"""An answer that gives `hypothesis` or `assertpy` would say itself what is checked."""
+
+
+def _answer_judges_not(tree: ast.Module, theirs: set[str], modules: tuple[str, ...], entry_point: str | None) -> None:
+    """Raises Unusable where what the answer gives (`theirs`, and imports) decides whether a check is run."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module in modules:
+            theirs |= assembling.bound_names(node)
+        elif isinstance(node, ast.Import):
+            theirs |= {a.asname or a.name.partition(".")[0] for a in node.names if a.name in modules}
+    judges = {name for name in theirs if name.startswith("assert") and name != entry_point}
+    for node in ast.walk(tree):
+        if isinstance(node, (*_FUNCTIONS, ast.ClassDef)) and node.name.lower().startswith("test"):
+            for decorator in node.decorator_list:
+                judges |= theirs & {part.id for part in ast.walk(decorator) if isinstance(part, ast.Name)}
+    if judges:
+        raise Unusable(f"tests that get {', '.join(sorted(judges))} from the answer, which could leave out the checks")
 
 
 def _modules_used(tree: ast.Module) -> set[str]:

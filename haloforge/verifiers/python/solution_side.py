@@ -116,6 +116,9 @@ class Serving:
         keywords = {name: self.reader.read(x) for name, x in named.items()}
         try:
             value = function(*arguments, **keywords)
+            for where, given in (*enumerate(arguments), *keywords.items()):
+                if value is given and type(value) in MUTABLE:
+                    answer["same"] = where
             if isinstance(value, types.CoroutineType):
                 return self._awaited(value, "a")
             if isinstance(value, types.AsyncGeneratorType):

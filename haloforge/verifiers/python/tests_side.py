@@ -37,7 +37,8 @@ _WITH_EXCEPTIONS = frozenset((
 """Modules whose exceptions keep their class; those of test frameworks never do: one of them skips a test."""
 _JUDGING = frozenset((
     "startswith", "endswith", "issubset", "issuperset", "isdisjoint", "isdigit", "isalpha", "isupper", "islower",
-    "isnumeric", "isspace", "isalnum", "isidentifier", "is_integer", "casefold", "symmetric_difference",
+    "isnumeric", "isspace", "isalnum", "isidentifier", "is_integer", "casefold", "symmetric_difference", "isdecimal",
+    "isprintable", "isascii", "istitle", "difference",
 ))  # fmt: skip
 """What tests ask of plain data; in the place of plain data an object of the answer could say yes to all."""
 _DUNDERS = frozenset(("__doc__", "__name__", "__qualname__", "__version__", "__author__"))
@@ -64,7 +65,7 @@ class Solution:
         self.syntax_error: str | None = None
         self.out_of_memory = False
         """Whether a MemoryError came."""
-        self.reader = Reader(self._read_special)
+        self.reader = Reader(self._read_special, _JUDGING)
         self.reader.too_long = self._too_long  # type: ignore[method-assign]
         self.label = ""
         """Of the value that is being read."""
@@ -90,6 +91,12 @@ class Solution:
 
     def get(self, number: int, name: str, label: str) -> Any:
         return self._asked({"op": "get", "r": number, "n": name}, label, (), name)
+
+    def asked_of(self, number: int, name: str, label: str) -> Any:
+        """An attribute of what came for `label`."""
+        if name in _JUDGING and not self.expected.get(label, frozenset()) & {"object", "class"}:
+            self.fail(f"the tests ask {name} of an object of the answer ({label}); only plain data may be asked")
+        return self.get(number, name, _longer(label, f".{name}"))
 
     def assign(self, number: int, name: str, value: Any) -> None:
         self._asked({"op": "set", "r": number, "n": name, "v": self._sent(value)}, f"set {name}", ())
@@ -135,6 +142,9 @@ class Solution:
             self.label = label
             if "m" in answer:
                 self._change(answer["m"], changeable)
+            if "same" in answer and "x" not in answer and (mine := _argument(answer["same"], changeable)) is not None:
+                self._compare(label, set())
+                return mine
             if "x" in answer:
                 if type(answer.get("syntax")) is str:
                     self.syntax_error = answer["syntax"]
@@ -221,7 +231,10 @@ class Solution:
             return Function(self, number, label)
         name = self.looked_up if what == "class" and self.looked_up and not depth else _name(family[0])
         if what == "class" and self._builtin_base(family):
-            return self._exception_class(family, name)
+            error_class = self._exception_class(family, name)
+            if issubclass(AssertionError, error_class):  # `except solution.MyError` must not catch what a check raises
+                return type(name, (RuntimeError,), {"__module__": "solution"})
+            return error_class
         kind = self._class(name, _names(family), bool(callable_too))
         if what == "class":
             type.__setattr__(kind, _OF_CLASS, (self, number, label))
@@ -298,7 +311,13 @@ class Solution:
         if told.get("d"):
             attributes = self.reader.read(told["d"])
             for name, value in attributes.items() if type(attributes) is dict else ():
-                if type(name) is str and name.isidentifier() and name[0] != "_" and not hasattr(Exception, name):
+                if (
+                    type(name) is str
+                    and name.isidentifier()
+                    and name[0] != "_"
+                    and not hasattr(Exception, name)
+                    and name not in _JUDGING
+                ):
                     with contextlib.suppress(AttributeError, TypeError):
                         setattr(error, name, value)
         with contextlib.suppress(AttributeError):
@@ -349,6 +368,12 @@ class Solution:
         except Unplain:
             arguments = None
         return {"f": _family(type(error)), "a": arguments}
+
+
+def _argument(where: Any, changeable: tuple[Any, ...]) -> Any:
+    """The argument that a call gave back, so that tests see that it is the same; None where it has no such type."""
+    mine = changeable[type(where) is str][where] if changeable else None
+    return mine if type(mine) in MUTABLE else None
 
 
 def _longer(label: str, more: str) -> str:
@@ -488,9 +513,7 @@ class Reference:
         solution, number, label = _held(self)
         if (name.startswith("__") and name not in _DUNDERS) or name.startswith("_pytest"):
             raise AttributeError(name)
-        if name in _JUDGING and "object" not in solution.expected.get(label, ()):
-            solution.fail(f"the tests ask {name} of an object of the answer ({label}); only plain data may be asked")
-        return solution.get(number, name, _longer(label, f".{name}"))
+        return solution.asked_of(number, name, label)
 
     def __setattr__(self, name: str, value: Any) -> None:
         solution, number, _ = _held(self)
@@ -567,7 +590,9 @@ class Class(type):
         if name.startswith("__") or name.startswith("_pytest"):
             raise AttributeError(name)
         solution, number, label = _held(cls)
-        return solution.get(number, name, _longer(label, f".{name}"))
+        if "(" not in label:  # a class by its name, which no test takes for plain data
+            return solution.get(number, name, f"{label}.{name}")
+        return solution.asked_of(number, name, label)
 
     def __getattribute__(cls, name: str) -> Any:
         if name.startswith("__") or name == "mro":

@@ -233,8 +233,9 @@ _AS_BASE: dict[type, Callable[[Any], Any]] = {
 class Reader:
     """Reads values; `special` reads the tags that this module does not know."""
 
-    def __init__(self, special: Special) -> None:
-        self.special = special
+    def __init__(self, special: Special, no_fields: frozenset[str] = frozenset()) -> None:
+        """`no_fields`: names that no field of a named tuple has."""
+        self.special, self.no_fields = special, no_fields
         self.nan = False
         """Whether a NaN came as something else than a float."""
         self.named: dict[tuple[str, ...], type] = {}
@@ -321,6 +322,8 @@ class Reader:
         words = (name, *fields)
         if not all(type(word) is str and word.isidentifier() and len(word) < 200 for word in words) or len(words) > 256:
             raise Broken("a named tuple with other names than identifiers")
+        if not self.no_fields.isdisjoint(words):  # a function in it would be asked in the place of plain data
+            raise Broken("a named tuple that answers questions")
         if words not in self.named:
             if len(self.named) > 200:
                 raise Broken("more than 200 kinds of named tuples")

@@ -187,6 +187,24 @@ def test_an_object_is_not_asked_what_plain_data_is_asked(python, question):
     assert (result.status, result.metadata.get("refused")) == ("tests_failed", True)
 
 
+@pytest.mark.parametrize(
+    "check",
+    [
+        "isinstance(f(), collections.abc.Iterator)",
+        "isinstance(f(), collections.abc.Sized)",
+        "hasattr(f(), '__iter__')",
+        "isinstance(f(), typing.SupportsFloat)",
+        "isinstance(f(), os.PathLike)",
+        "isinstance(f(), typing.Callable)",
+    ],
+)
+def test_an_object_has_no_methods_but_its_own(python, check):
+    answer = "class Nothing:\n    x = 1\n\n\ndef f():\n    return Nothing()\n"
+    tests = "import collections.abc, os, typing\nassert f().x == 1\nassert {}\n"
+    assert judged(python, answer, tests.format(check)).status == "tests_failed"
+    assert judged(python, answer, tests.format("isinstance(f, typing.Callable)")).status == "passed"
+
+
 def test_a_class_by_its_name_may_be_asked_anything(python):
     answer = "class Words:\n    @staticmethod\n    def isalpha(text):\n        return text.isalpha()\n"
     tests = "assert Words.isalpha('a')\nassert not Words.isalpha('1')\n"
@@ -291,6 +309,30 @@ def test_a_project_s_tests_see_its_files_and_the_answer_sees_no_tests(python, cm
     assert (wrong.status, wrong.reward) == ("tests_failed", 0.25)
     peeks = f"import os\nassert not os.path.exists('tests')\nassert os.path.exists('pkg')\n{GREET}"
     assert python.verify(peeks, project, as_it_stands=True).status == "passed"
+
+
+@pytest.mark.parametrize("cmd", ["pytest", "python -m unittest greet_test"])
+def test_tests_of_a_project_may_import_all_of_the_answer(python, cmd):
+    tests = (
+        "import unittest\nfrom greet import *\n\n\nclass TestGreet(unittest.TestCase):\n    def test_a(self):\n"
+        "        self.assertEqual(greet('x'), 'hello x')\n"
+    )
+    project = Prompt(
+        "p", "p", "python", tests_kind="files", files={"greet_test.py": tests}, code_path="greet.py", cmd=cmd
+    )
+    answer = "def greet(name):\n    return f'hello {name}'\n\n\ndef test_own():\n    assert 0\n"
+    assert python.verify(answer, project, as_it_stands=True).status == "passed"
+    assert python.verify(answer.replace("hello", "bye"), project, as_it_stands=True).status == "tests_failed"
+
+
+@pytest.mark.parametrize("hidden", [".meta/example.py", "expected.json", "tests/cases.json", "test_cases.json"])
+def test_an_answer_sees_no_file_with_what_is_expected(python, hidden):
+    tests = f"from greet import seen\n\n\ndef test_a():\n    assert seen == [] and open({hidden!r}).read() == '1'\n"
+    files = {"greet_test.py": tests, hidden: "1", "words.json": "2"}
+    project = Prompt("p", "p", "python", tests_kind="files", files=files, code_path="greet.py", cmd="pytest")
+    answer = "import os\n\nseen = [name for name in {} if os.path.exists(name)]\n"
+    assert python.verify(answer.format([hidden]), project, as_it_stands=True).status == "passed"
+    assert python.verify(answer.format(["words.json"]), project, as_it_stands=True).status == "tests_failed"
 
 
 def test_a_body_that_continues_the_prompt_is_judged_with_it():

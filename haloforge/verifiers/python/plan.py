@@ -6,6 +6,7 @@ import ast
 import base64
 import builtins
 import marshal
+import re
 import shlex
 import symtable
 import sys
@@ -380,7 +381,10 @@ def _project(task: Prompt) -> Suite:
     modules = _module_names(path)
     tests = {name: text for name, text in task.files.items() if name != path}
     beside = {name: text for name, text in tests.items() if not _is_test(name, text)}
+    starred = [text for text in tests.values() if python_tree(text) and re.search(r"^\s*from .+ import \*", text, re.M)]
+    asked = {name for text in starred for used, bound in [_globals(text)] for name in used - bound - {*dir(builtins)}}
     common: dict[str, Any] = {"modules": modules, "code_path": path, "files": tests, "beside": beside}
+    common["asked"] = tuple(sorted(name for name in asked if not name.startswith("__")))
     python = bool(words) and words[0].startswith("python") and words[1:2] == ["-m"]
     runner, rest = (words[2] if python else words[0], words[3:] if python else words[1:]) if words else ("", [])
     named = [word for word in rest if not word.startswith("-")]
@@ -410,5 +414,7 @@ def _is_test(name: str, text: str) -> bool:
         path.name.startswith(("test_", "conftest"))
         or path.stem.endswith(("_test", "_tests"))
         or bool({"tests", "test"} & set(path.parts[:-1]))
+        or any(part.startswith(".") for part in path.parts)
+        or "expected" in path.name
         or bool(roots & {"unittest", "pytest"})
     )

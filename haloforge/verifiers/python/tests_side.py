@@ -501,10 +501,40 @@ def _held(reference: Any) -> tuple[Solution, int, str]:
     return held
 
 
-class Reference:
+_REFUSED_DUNDERS = frozenset(f"__{name}__" for name in _REFUSED.split()) - {"__eq__", "__ne__", "__hash__", "__dir__"}
+
+
+class Kind(type):
+    """Of the references' classes. Abstract classes look for methods in `__mro__`, and find none that we refuse."""
+
+    def __getattribute__(cls, name: str) -> Any:
+        found = type.__getattribute__(cls, name)
+        if name != "__mro__":
+            return found
+        return (_Called if any("__call__" in vars(base) for base in found) else _Entered, object)
+
+
+class _Entered:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class _Called(_Entered):
+    __enter__, __exit__ = _Entered.__enter__, _Entered.__exit__
+
+    def __call__(self) -> None: ...
+
+
+class Reference(metaclass=Kind):
     """Something of the answer's that is no plain data. Each crossing makes a new one: `is` says nothing."""
 
     __slots__ = (_SLOT, "__weakref__")
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _REFUSED_DUNDERS:  # hasattr(result, "__iter__")
+            _refusing(name.strip("_"))(self)
+        return object.__getattribute__(self, name)
 
     def __init__(self, solution: Solution, number: int, label: str) -> None:
         object.__setattr__(self, _SLOT, (solution, number, label))
@@ -553,7 +583,7 @@ class Function(Reference):
         return solution.call(number, label, arguments, keywords)
 
 
-class Class(type):
+class Class(Kind):
     """The classes that stand for those of the answer."""
 
     _making: ClassVar[bool] = False
@@ -596,7 +626,7 @@ class Class(type):
 
     def __getattribute__(cls, name: str) -> Any:
         if name.startswith("__") or name == "mro":
-            return type.__getattribute__(cls, name)
+            return Kind.__getattribute__(cls, name)
         return type(cls).__getattr__(cls, name)
 
     def __setattr__(cls, name: str, value: Any) -> None:
@@ -639,9 +669,11 @@ class SolutionModule(types.ModuleType):
     def __init__(self, name: str, solution: Solution, public: Sequence[str]) -> None:
         super().__init__(name)
         self.__dict__["_solution"] = solution
-        self.__dict__["__all__"] = list(public)
+        self.__dict__["_public"] = public
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__all__":
+            return [each for each in self.__dict__["_public"] if hasattr(self, each)]
         if name.startswith("__") or name.startswith("_pytest"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         return self.__dict__["_solution"].get(0, name, name)

@@ -57,6 +57,7 @@ def _started() -> tuple[pytest.Session, _Report]:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     words = [*_WORDS, *(word for name in _OFF for word in ("-p", f"no:{name}"))]
     config = _prepareconfig(words, [report])
+    config.option.trace = config.option.usepdb = False  # of the debugger, which TestCase classes ask for
     config.option.tbstyle = "native"  # the others read the source again for each failure
     session = pytest.Session.from_config(config)
     config._do_configure()

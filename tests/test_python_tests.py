@@ -210,6 +210,18 @@ def test_a_class_by_its_name_may_be_asked_anything(python):
     tests = "assert Words.isalpha('a')\nassert not Words.isalpha('1')\n"
     assert judged(python, answer, tests).status == "passed"
     assert judged(python, answer.replace("text.isalpha()", "True"), tests).status == "tests_failed"
+    constant = answer.replace("Words", "WORDS")
+    assert judged(python, constant, "from solution import WORDS\nassert WORDS.isalpha('a')\n").status == "tests_failed"
+
+
+def test_an_exception_has_no_nan_where_the_reference_s_has_none(python):
+    answer = "class Bad(Exception):\n    pass\n\n\ndef f():\n    bad = Bad()\n    bad.code = {}\n    raise bad\n"
+    tests = (
+        "from solution import Bad, f\ntry:\n    f()\n    assert False\nexcept Bad as e:\n    assert not e.code > 3\n"
+    )
+    right = answer.format("2.0")
+    assert judged(python, right, tests, reference=right).status == "passed"
+    assert judged(python, answer.format("float('nan')"), tests, reference=right).status == "tests_failed"
 
 
 RAISES = "class Bad(Exception):\n    pass\n\n\ndef f():\n    raise Bad('no')\n"

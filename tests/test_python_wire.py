@@ -19,7 +19,7 @@ import pytest
 from haloforge.verifiers.python import solution_side, tests_side, wire
 
 ANSWER = """
-import asyncio, collections, datetime
+import asyncio, collections, copy, datetime
 from dataclasses import dataclass
 
 
@@ -71,6 +71,11 @@ Point = collections.namedtuple("Point", "x y")
 
 
 def same(x):
+    return copy.copy(x) if isinstance(x, (list, dict, set, bytearray, collections.deque)) else x
+
+
+def itself(x, y=None):
+    x.append(1)
     return x
 
 
@@ -165,6 +170,14 @@ def test_subclasses_of_plain_types_arrive_as_the_plain_type(answer):
     assert type(answer.same(Yes(3))) is int
     assert type(answer.same([Yes(3)])[0]) is int
     assert answer.same(collections.defaultdict(list, a=[1])).default_factory is list
+
+
+def test_an_argument_that_comes_back_is_the_argument(answer):
+    for x in ([], bytearray(), collections.deque()):
+        assert answer.itself(x) is x
+        assert answer.itself(x=x, y=[]) is x
+        assert len(x) == 2
+    assert answer.same(x) is not x
 
 
 def test_named_tuples_keep_their_fields(answer):

@@ -148,7 +148,7 @@ class Solution:
             if "x" in answer:
                 if type(answer.get("syntax")) is str:
                     self.syntax_error = answer["syntax"]
-                error = self._exception(answer["x"])
+                error = self._value({"X": answer["x"]}, f"error of {label}")
             else:
                 return self._value(answer["v"], label, name)
         except Gone:
@@ -620,7 +620,8 @@ class Class(Kind):
         if name.startswith("__") or name.startswith("_pytest"):
             raise AttributeError(name)
         solution, number, label = _held(cls)
-        if "(" not in label:  # a class by its name, which no test takes for plain data
+        own_name = label.rpartition(".")[2]
+        if own_name[:1].isupper() and not own_name.isupper() and "(" not in label:  # `Words`, and no constant
             return solution.get(number, name, f"{label}.{name}")
         return solution.asked_of(number, name, label)
 

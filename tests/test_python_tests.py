@@ -276,6 +276,35 @@ def test_tests_whose_checks_the_answer_could_leave_out_are_refused(python, tests
     assert judged(python, NO_CHECKS, tests).status == "unknown"
 
 
+YES = "class Yes:\n    allclose = staticmethod(lambda *_: True)\n    raises = staticmethod(lambda *_: Yes())\n\n" + (
+    "    def __enter__(self):\n        return 0\n\n    def __exit__(self, *_):\n        return 0\n\n\n"
+    "np = pytest = Yes\n\n\ndef isclose(*_):\n    return 1\n\n\napprox = Counter = isclose\n\n\n"
+    "def f(x):\n    return 1\n"
+)
+
+
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "assert np.allclose(f(1), 2)\n",
+        "assert isclose(f(1), 2)\n",
+        "with pytest.raises(ValueError):\n    f(-1)\n",
+        "assert f(1) == approx(2)\n",
+        "assert Counter([f(1)]) == Counter([2])\n",
+    ],
+)
+def test_what_tests_compare_with_is_none_of_the_answer_s(python, tests):
+    assert judged(python, YES, tests).status == "tests_failed"
+
+
+def test_names_that_tests_forgot_to_import_are_python_s_unless_the_task_asks_for_them(python):
+    tests = "assert isclose(add(1, 2), 3)\nassert Counter([add(1, 1)]) == Counter([2])\n"
+    assert judged(python, ADD, tests).status == "passed"
+    own, tests = "def isclose(a, b):\n    return a == b\n", "assert isclose(1, 1)\nassert not isclose(1, 1 + 1e-12)\n"
+    for more in ({}, {"entry_point": "isclose"}, {"text": "def isclose(a, b):\n    ..."}, {"reference": own}):
+        assert judged(python, own, tests, **more).status == "passed", more
+
+
 def test_a_module_that_tests_are_written_with_is_none_of_the_answer_s(python):
     tests = (
         "import pytest\nfrom hypothesis import given\nfrom solution import f\n\n\n@given(1)\n"

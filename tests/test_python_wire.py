@@ -173,7 +173,8 @@ def test_subclasses_of_plain_types_arrive_as_the_plain_type(answer):
 
 
 def test_an_argument_that_comes_back_is_the_argument(answer):
-    for x in ([], bytearray(), collections.deque()):
+    values: tuple[Any, ...] = ([], bytearray(), collections.deque())
+    for x in values:
         assert answer.itself(x) is x
         assert answer.itself(x=x, y=[]) is x
         assert len(x) == 2

@@ -177,12 +177,29 @@ def _names(
     for name in sorted(_modules_used(tree) & wanted - given - set(names)):
         given.add(name)
         parts.append(f"import {name}")
+    for name in sorted(_JUDGES.keys() & wanted - given - defined - {task.entry_point}):
+        if not re.search(rf"\b(def|class)\s+{name}\b", task.text):
+            given.add(name)
+            parts.append(f"try: {_JUDGES[name]}\nexcept ImportError: pass")
     if not given & wanted:
         given, parts = set(), []
     asked = wanted - given
     if not asked and not _imported(tree):  # an answer that has the name of a builtin
         asked = {n for n in _called_in_checks(tree) if n in used - bound}
     return "\n".join(parts), tuple(sorted(name for name in asked if not name.startswith("__")))
+
+
+_JUDGES = {
+    **{name: f"from math import {name}" for name in ("isclose", "isnan", "isinf")},
+    **{name: f"from collections import {name}" for name in ("Counter", "OrderedDict", "defaultdict", "deque")},
+    **{name: f"from pytest import {name}" for name in ("approx", "raises")},
+    **{name: f"import {name}" for name in ("pytest", "numpy", "pandas")},
+    "allclose": "from numpy import allclose",
+    "deepcopy": "from copy import deepcopy",
+    "np": "import numpy as np",
+    "pd": "import pandas as pd",
+}
+"""What tests compare with and may have forgotten to import; the answer's would say yes."""
 
 
 def _globals(source: str) -> tuple[set[str], set[str]]:

@@ -127,6 +127,11 @@ class Prompt:
             object.__setattr__(self, "tests_kind", "stdio" if self.cases else "compile_only")
 
     @property
+    def names_language(self) -> bool:
+        """Whether it says what language an answer is in; "any" says nothing."""
+        return (self.language or "").strip().lower() not in ("", "any")
+
+    @property
     def has_checks(self) -> bool:
         """Whether an answer must pass something; without, it is only compiled."""
         return self.tests_kind != "compile_only"

@@ -182,7 +182,7 @@ def _require_tests(verifier: Verifier, answers: Sequence[Answer], path: Path, pr
 
 
 def _names_language(task: Prompt) -> bool:
-    return (task.language or "any").lower() != "any" or bool(task.tests)
+    return task.names_language or bool(task.tests)
 
 
 def _unfit(verifier: Verifier, task: Prompt) -> str:

@@ -233,7 +233,7 @@ def detect(code: str, fence: str | None = None, task: Prompt | None = None) -> s
 
     A task for C++ whose answer is fenced as C, or the other way round, stays what the task says.
     """
-    named = task.language.strip().lower() if task and task.language else ""
-    if named and named != "any":
+    if task and task.language and task.names_language:
+        named = task.language.strip().lower()
         return known_language(named) or named
     return fence or (language_of_tests(task) if task else None) or language_of(code)

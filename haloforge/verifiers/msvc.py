@@ -213,7 +213,7 @@ class RemoteMSVCVerifier(Verifier):
     def judge(self, code: str, task: Prompt | None, as_it_stands: bool) -> VerifyResult:
         task = task or Prompt(id="", text="")
         program = assemble(code, task, as_it_stands=as_it_stands)
-        named = (task.language or "any").lower() != "any"
+        named = task.names_language
         foreign = "" if as_it_stands else foreign_fences(code, LANGUAGES)
         language = program.language if program.language in LANGUAGES else "cpp"  # a guess is no reason not to judge
         trial = _Trial(task, program, language)

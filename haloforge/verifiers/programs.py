@@ -194,7 +194,7 @@ class ProgramVerifier(Verifier):
 
         Between C and C++, which mains of tests don't tell apart, the fence decides.
         """
-        named = (task.language or "any").lower() != "any"
+        named = task.names_language
         wanted = extract.known_language(task.language) if named else language_of_tests(task)
         if wanted not in self.rows:
             return task, ""
@@ -336,15 +336,13 @@ class ProgramVerifier(Verifier):
         by content is no reason not to judge."""
         if found and found in self.rows:
             return self.rows[found].here()
-        named = (task.language or "any").lower() != "any"
-        if not named and (found is None or self._guessed(task, answer) or len(self.rows) == 1):
+        if not task.names_language and (found is None or self._guessed(task, answer) or len(self.rows) == 1):
             return (self.rows.get("cpp") or next(iter(self.rows.values()))).here()
         return None
 
     def _guessed(self, task: Prompt, answer: str) -> bool:
         """Whether nothing but its content told the answer's language."""
-        named = (task.language or "any").lower() != "any"
-        return not named and not language_of_tests(task) and not extract.extract_code(answer).language
+        return not task.names_language and not language_of_tests(task) and not extract.extract_code(answer).language
 
     def _build_and_run(self, language: Language, trial: _Trial, again: bool = False) -> None:
         program, task = trial.program, trial.task
@@ -680,7 +678,7 @@ def languages_of(prompts: Iterable[Prompt]) -> list[str]:
     """The languages that answers to these prompts may have; C and C++ where nothing names one."""
     found: set[str] = set()
     for prompt in prompts:
-        named = (prompt.language or "any").lower()
-        said = language_of_tests(prompt) if named == "any" else extract.known_language(named) or named
+        named = (prompt.language or "").strip().lower()
+        said = extract.known_language(named) or named if prompt.names_language else language_of_tests(prompt)
         found |= {said} if said else {"c", "cpp"}
     return sorted(found)

@@ -82,7 +82,7 @@ def drive(program: Program, secret: Secret) -> Driven:
         NotDriven: the tests have no main.
     """
     language = "c" if program.language == "c" else "cpp"
-    own = set(_DEFINE.findall(_joined(program.code)))
+    own = set(_DEFINE.findall(joined(program.code)))
     tests, call = _renamed(program.tests, secret.name)
     tests = _ended_by_us(tests, secret.name)
     mask = masked(program.tests, language, directives=True)
@@ -121,7 +121,7 @@ def symbols_file(name: str) -> str:
     return f"{name}.symbols"
 
 
-def _joined(code: str) -> str:
+def joined(code: str) -> str:
     """`code` with its continued lines in one, as the preprocessor reads them."""
     return re.sub(r"\\\r?\n", "", code)
 
@@ -145,7 +145,7 @@ def _replaced(program: Program, macros: set[str]) -> list[str]:
     for operator in _OPERATOR.finditer(mask):  # with two arguments: not a member
         if "," in operator[1] and not own & words(operator[1]):
             found.append("an operator for types that are not its own")
-    if _HIDDEN_OPERATOR.search(_joined(program.code)):
+    if _HIDDEN_OPERATOR.search(joined(program.code)):
         found.append("a macro that hides an operator")
     return found
 

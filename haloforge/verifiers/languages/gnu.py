@@ -39,7 +39,7 @@ _WINDOWS_LIBRARIES = tuple(
 
 
 def has_main(code: str) -> bool:
-    return bool(_MAIN.search(masked(re.sub(r"\\\r?\n", "", code), "cpp")))
+    return bool(_MAIN.search(masked(driver.joined(code), "cpp")))
 
 
 def build(
